@@ -1,0 +1,12 @@
+# What a developer types. Users have ./appliance.
+UV ?= .venv/bin/uv
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+          --custom-compile-command "make lock"
+
+.PHONY: lock
+# Pinned and hashed, and without any index address, so that a site's own mirror serves as well as the public one.
+lock:
+	$(COMPILE) --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/sisock.txt
+	for group in crossbar ocs control; do \
+	  $(COMPILE) -c requirements/dev.txt --group $$group -o requirements/$$group.txt || exit 1; done

@@ -1,0 +1,1 @@
+"""The hub knows which data servers are online."""

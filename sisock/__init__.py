@@ -1,0 +1,4 @@
+"""Serve quick-look housekeeping data of an observatory over WAMP.
+
+The author of a data server needs `sisock.base`; its tests, `sisock.testing`; a reader of data, `sisock.client`.
+"""

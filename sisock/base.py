@@ -1,0 +1,217 @@
+"""Sisock: serve Simons data over secure sockets.
+
+Subclass `DataNodeServer`, set its `name` and `description`, and answer `get_fields` and `get_data`, either in the
+reactor's thread (override them; a Deferred may be returned) or in a thread of their own (override
+`get_fields_blocking` and `get_data_blocking`). `sisock.session.run` keeps it joined.
+
+Constants
+---------
+WAMP_USER : user name by which servers join the WAMP router.
+WAMP_SECRET : its secret.
+WAMP_URI : address of the WAMP router.
+REALM : realm on the WAMP router to join.
+BASE_URI : the lowest level URI of all topics and procedures.
+
+All but the last come from the environment, and are read when they are asked for.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from autobahn.wamp.exception import ApplicationError, TransportLost
+from autobahn.wamp.types import Challenge, SessionDetails
+from twisted.internet.defer import inlineCallbacks, maybeDeferred
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
+
+from sisock.config import Router
+from sisock.errors import SettingError, SisockError
+from sisock.session import RouterSession
+from sisock.shapes import DataReply, FieldsReply, check_data, check_fields
+from sisock.times import sisock_to_unix_time, time_range
+from sisock.uris import BASE_URI, ERROR_SERVER, HUB_ADD, NODE_NAME, get_data_uri, get_fields_uri, uri
+
+__all__ = [
+    "BASE_URI",
+    "REALM",
+    "WAMP_SECRET",
+    "WAMP_URI",
+    "WAMP_USER",
+    "DataNodeServer",
+    "sisock_to_unix_time",
+    "uri",
+]
+
+ANNOUNCE_SECONDS = 10.0
+"""How often a server tells the hub that it is there; so long may a hub that was restarted not know it."""
+
+WAMP_USER: str
+WAMP_SECRET: str
+WAMP_URI: str
+REALM: str
+
+
+def __getattr__(name: str) -> str:
+    # The environment is read when a constant is asked for, not at import.
+    if name == "WAMP_SECRET":
+        return Router.from_environ().secret()
+    attribute = {"WAMP_USER": "user", "WAMP_URI": "url", "REALM": "realm"}.get(name)
+    if attribute is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return str(getattr(Router.from_environ(), attribute))
+
+
+class DataNodeServer(RouterSession):
+    """Parent class of all data servers.
+
+    Attributes
+    ----------
+    name
+        Unique on the realm: letters, digits, `_` and `-`. Two servers of one name: the second waits for the first
+        to leave.
+    description
+        For people who look for data.
+    """
+
+    name: str | None = None
+    description: str | None = None
+
+    def after_onJoin(self, details: SessionDetails) -> Any:
+        """Run what else the server needs after each join, for instance subscribe to topics; may return a Deferred."""
+
+    def get_fields(self, start: float, end: float) -> Any:
+        """List the fields and timelines available between two times; runs in the reactor's thread.
+
+        Any field with a sample in [start, end) must be listed; one without may be.
+
+        Parameters
+        ----------
+        start, end
+            sisock times, seconds: above zero a UNIX time, else so many seconds before now.
+
+        Returns
+        -------
+        `sisock.shapes.FieldsReply`, or a Deferred of it.
+        """
+        return deferToThread(self.get_fields_blocking, start, end)
+
+    def get_fields_blocking(self, start: float, end: float) -> FieldsReply:
+        """Do as `get_fields`, in a thread of its own."""
+        raise NotImplementedError(f"{type(self).__name__} must answer get_fields or get_fields_blocking")
+
+    def get_data(self, field: list[str], start: float, end: float, min_stride: float | None = None) -> Any:
+        """Serve data; runs in the reactor's thread.
+
+        Parameters
+        ----------
+        field
+            Names of the fields to serve. One that does not exist, or has no data, is answered by an empty list.
+        start, end
+            sisock times of the half-open range [start, end), seconds.
+        min_stride
+            Least seconds between successive samples of a timeline; None for all samples.
+
+        Returns
+        -------
+        `sisock.shapes.DataReply`, `False` when that is more than the server sends at once, or a Deferred of either.
+        Arrays and lists are both fine.
+        """
+        return deferToThread(self.get_data_blocking, field, start, end, min_stride)
+
+    def get_data_blocking(
+        self, field: list[str], start: float, end: float, min_stride: float | None = None
+    ) -> DataReply | bool:
+        """Do as `get_data`, in a thread of its own."""
+        raise NotImplementedError(f"{type(self).__name__} must answer get_data or get_data_blocking")
+
+    def onConnect(self) -> None:
+        """Fired when the transport to the router is up: join the realm."""
+        super().onConnect()
+
+    def onChallenge(self, challenge: Challenge) -> str:
+        """Fired when the router asks who we are: sign its challenge with the secret."""
+        return super().onChallenge(challenge)
+
+    @inlineCallbacks
+    def onJoin(self, details: SessionDetails) -> Any:
+        """Fired when the session has joined: register both procedures, announce the server, then `after_onJoin`.
+
+        Raises
+        ------
+        SettingError
+            The name is missing or cannot be part of a URI.
+        """
+        if not isinstance(self.name, str) or not NODE_NAME.fullmatch(self.name):
+            raise SettingError("NAME", f"{self.name!r} is no name of a data server", "use letters, digits, _ and -")
+        self._timeline_of: dict[str, str] = {}
+        self._unregistered = [
+            (get_fields_uri(self.name), self._answer_get_fields),
+            (get_data_uri(self.name), self._answer_get_data),
+        ]
+        self._standing: str | None = None
+        self._heartbeat = LoopingCall(self._announce, details.session)
+        self._heartbeat.start(ANNOUNCE_SECONDS)
+        yield maybeDeferred(self.after_onJoin, details)
+
+    @inlineCallbacks
+    def _announce(self, session: int) -> Any:
+        """Be registered and known to the hub; said again and again, so that no restart of anybody matters."""
+        if self._session_id != session:
+            self._heartbeat.stop()
+            return
+        try:
+            while self._unregistered:
+                procedure, answer = self._unregistered[0]
+                yield self.register(answer, procedure)
+                self._unregistered.pop(0)
+            admitted = yield self.call(HUB_ADD, self.name, self.description, session)
+            standing = "" if admitted else "the hub knows another live server of this name"
+        except ApplicationError as error:
+            standing = error.error_message() if error.args else error.error
+        except TransportLost:
+            return
+        if standing and standing != self._standing:
+            self.log.warn(
+                "server {name} is not listed: {problem}; trying again every {every:g} s",
+                name=self.name,
+                problem=standing,
+                every=ANNOUNCE_SECONDS,
+            )
+        elif standing != self._standing:
+            self.log.info("server {name} is listed by the hub", name=self.name)
+        self._standing = standing
+
+    @inlineCallbacks
+    def _answer_get_fields(self, start: float, end: float) -> Any:
+        with _told_to_the_caller(self.log, f"{self.name}.get_fields"):
+            time_range(start, end)
+            reply = yield maybeDeferred(self.get_fields, start, end)
+            fields, timelines = check_fields(reply)
+            self._timeline_of = {name: field["timeline"] for name, field in fields.items()}
+            return fields, timelines
+
+    @inlineCallbacks
+    def _answer_get_data(self, field: list[str], start: float, end: float, min_stride: float | None = None) -> Any:
+        with _told_to_the_caller(self.log, f"{self.name}.get_data"):
+            time_range(start, end)
+            if not isinstance(field, list) or not all(isinstance(name, str) for name in field):
+                raise SisockError(f"a list of field names is due, not {field!r:.80}")
+            if min_stride is not None and (isinstance(min_stride, bool) or not isinstance(min_stride, int | float)):
+                raise SisockError(f"min_stride is seconds or None, not {min_stride!r:.80}")
+            reply = yield maybeDeferred(self.get_data, field, start, end, min_stride)
+            return check_data(reply, field, self._timeline_of)
+
+
+@contextmanager
+def _told_to_the_caller(log: Any, procedure: str) -> Iterator[None]:
+    # Whatever goes wrong in an author's code must reach the caller as a sentence, and must not end the server.
+    try:
+        yield
+    except SisockError as error:
+        log.warn("{procedure} refused: {error}", procedure=procedure, error=error)
+        raise ApplicationError(ERROR_SERVER, str(error)) from error
+    except Exception as error:
+        log.failure("{procedure} failed: {log_failure.value}", procedure=procedure, failure=Failure())
+        raise ApplicationError(ERROR_SERVER, f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,235 @@
+"""Keep one WAMP session with the router alive for ever.
+
+waiting --TCP, TLS--> connected --WAMP-CRA--> joined
+   ^                      |                     |
+   '------- backoff <-----'----- any loss ------'
+
+The session object is one and the same over all connections, so what a program holds in memory survives a restart of
+the router; only its WAMP state starts afresh. Nothing here ends the program: what it waits for is said once, and once
+more when the reason changes.
+"""
+
+import io
+import os
+import random
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import txaio
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
+from autobahn.wamp import auth
+from autobahn.wamp.types import Challenge, CloseDetails, ComponentConfig
+from twisted.application.internet import ClientService
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectionLost
+from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
+from twisted.python.failure import Failure
+
+from sisock.config import Router
+from sisock.errors import SettingError, SisockError
+
+_PING_SECONDS = 10.0
+"""A peer that vanished without a word (a pulled cable) is noticed within this and half of it again."""
+
+
+class RouterSession(ApplicationSession):
+    """Session that joins the realm with WAMP-CRA as the account that the environment names."""
+
+    ended: str = ""
+    """Why the last session was refused or ended, as far as the router has said so."""
+
+    @property
+    def router(self) -> Router:
+        """How to reach the router: as given to `connect`, else from the environment."""
+        given = (self.config.extra or {}).get("router")
+        return given if isinstance(given, Router) else Router.from_environ()
+
+    def onConnect(self) -> None:
+        """Fired when the transport is up: ask to join the realm."""
+        self.join(self.config.realm, ["wampcra"], self.router.user)
+
+    def onChallenge(self, challenge: Challenge) -> str:
+        """Fired when the router asks who we are.
+
+        Parameters
+        ----------
+        challenge
+            The router's challenge; only the method "wampcra" is known.
+
+        Returns
+        -------
+        The signature, made with the account's secret.
+
+        Raises
+        ------
+        SisockError
+            The router asks for another method.
+        SettingError
+            The secret is missing.
+        """
+        if challenge.method != "wampcra":
+            raise SisockError(f"router {self.router.url} asks for {challenge.method!r} authentication, not 'wampcra'")
+        key: str | bytes = self.router.secret()
+        if "salt" in challenge.extra:
+            extra = challenge.extra
+            key = auth.derive_key(key, extra["salt"], extra["iterations"], extra["keylen"])
+        signature: str | bytes = auth.compute_wcs(key, challenge.extra["challenge"])
+        return signature if isinstance(signature, str) else signature.decode("ascii")
+
+    def onLeave(self, details: CloseDetails) -> None:
+        """Fired when the session has ended or was refused: remember why, for `connect` to say."""
+        self.ended = f"{details.reason}: {details.message}" if details.message else str(details.reason)
+        self.disconnect()
+
+
+class _Service(ClientService):
+    # Each retry is worth no line of the log: `connect` says once what is waited for.
+    _log = Logger(observer=FilteringLogObserver(globalLogPublisher, [LogLevelFilterPredicate(LogLevel.warn)]))
+
+
+class Backoff:
+    """Delays between attempts: growing while they fail, short again once a session has joined."""
+
+    def __init__(self, shortest: float = 0.25, factor: float = 1.6, longest: float = 5.0) -> None:
+        self._shortest, self._factor, self._longest = shortest, factor, longest
+        self._failures = 0
+
+    def reset(self) -> None:
+        """Start again from the shortest delay."""
+        self._failures = 0
+
+    def __call__(self, _attempts_to_connect: int) -> float:
+        """Seconds to wait; with up to a fifth at random, so that a whole site does not knock at the same time."""
+        delay = min(self._shortest * self._factor**self._failures, self._longest)
+        self._failures = min(self._failures + 1, 32)
+        return delay * random.uniform(0.8, 1.0)  # noqa: S311 (no cryptography)
+
+
+def connect(session: RouterSession, router: Router, clock: Any) -> ClientService:
+    """Keep `session` joined to the router from now on.
+
+    Parameters
+    ----------
+    session
+        Joined again after every loss; its `onJoin` runs each time.
+    router
+        Address, realm and account.
+    clock
+        The Twisted reactor.
+
+    Returns
+    -------
+    The running service; its `stopService` ends it.
+    """
+    backoff = Backoff()
+    log = txaio.make_logger()
+    said = ""
+
+    def say(problem: str) -> None:
+        nonlocal said
+        if problem != said:
+            said = problem
+            log.warn("router: waiting for {url}: {problem}", url=router.url, problem=problem)
+
+    def joined(_session: object, details: Any) -> None:
+        nonlocal said
+        said = ""
+        backoff.reset()
+        log.info(
+            "router: joined {realm} at {url} as {authid}, session {session}",
+            realm=details.realm,
+            url=router.url,
+            authid=details.authid,
+            session=details.session,
+        )
+
+    def fresh() -> RouterSession:
+        # Only the WAMP state (requests, registrations, transport) is made anew; the object, and what its class keeps
+        # in it, stays.
+        session.ended = ""
+        ApplicationSession.__init__(session, ComponentConfig(realm=router.realm, extra={"router": router}))
+        session.on("join", joined)
+        return session
+
+    class Protocol(WampWebSocketClientProtocol):
+        def connectionLost(self, reason: Failure) -> None:
+            why = _why(reason)
+            # Autobahn would put a line of its own into the log for each failed handshake.
+            super().connectionLost(reason if why == str(reason.value) else Failure(ConnectionLost(why)))
+            say(session.ended or why)
+
+    def dial(factory: Any) -> Any:
+        # All is made for each attempt, so that a renewed certificate authority is taken up.
+        try:
+            authority = trustRootFromCertificates([Certificate.loadPEM(router.ca.read_bytes())])
+        except OSError as error:
+            raise SettingError(
+                "CROSSBAR_CA",
+                f"{router.ca} cannot be read ({error.strerror})",
+                "give the PEM file of the router's certificate authority",
+            ) from error
+        options = optionsForClientTLS(router.host, trustRoot=authority)
+        return wrapClientTLS(options, HostnameEndpoint(clock, router.host, router.tls_port)).connect(factory)
+
+    class Endpoint:
+        def connect(self, factory: Any) -> Any:
+            def failed(failure: Failure) -> Failure:
+                say(_why(failure))
+                return failure
+
+            return maybeDeferred(dial, factory).addErrback(failed)
+
+    factory = WampWebSocketClientFactory(fresh, url=router.url)
+    factory.protocol = Protocol
+    factory.noisy = False
+    factory.setProtocolOptions(
+        openHandshakeTimeout=10,
+        closeHandshakeTimeout=1,
+        tcpNoDelay=True,
+        autoPingInterval=_PING_SECONDS,
+        autoPingTimeout=_PING_SECONDS / 2,
+    )
+    service = _Service(Endpoint(), factory, retryPolicy=backoff, clock=clock)
+    service.startService()
+    return service
+
+
+def run(make_session: Callable[[], RouterSession]) -> None:
+    """Be a program that holds one session: read the settings, log to standard output, run until a signal comes.
+
+    Parameters
+    ----------
+    make_session
+        Makes the session once logging works.
+
+    Raises
+    ------
+    SystemExit
+        With the sentence of a `SettingError`.
+    """
+    from twisted.internet import reactor
+
+    txaio.use_twisted()
+    txaio.config.loop = reactor
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # A log line is worth most just before the end.
+    txaio.start_logging(level=os.environ.get("LOGLEVEL", "info").lower())
+    try:
+        session, router = make_session(), Router.from_environ()
+        router.secret()
+    except SettingError as error:
+        raise SystemExit(str(error)) from None
+    service = connect(session, router, reactor)
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.run()
+
+
+def _why(failure: Failure) -> str:
+    value = failure.value
+    if failure.type.__module__.startswith("OpenSSL") and value.args and isinstance(value.args[0], list):
+        return f"TLS: {value.args[0][-1][-1] if value.args[0] else 'handshake failed'}"
+    return str(value) or failure.type.__name__

@@ -1,0 +1,218 @@
+"""What a data server answers, and the check that every answer passes before it leaves.
+
+`get_fields` answers a pair of dictionaries: the fields (`Field`) and the timelines (`Timeline`), each by name.
+`get_data` answers a `DataReply`, or `False` when the range holds more than the server sends at once.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal, NotRequired, TypedDict, cast
+
+import numpy as np
+
+from sisock.errors import ShapeError
+
+FieldType = Literal["number", "string", "bool"]
+FIELD_TYPES: tuple[FieldType, ...] = ("number", "string", "bool")
+
+
+class Field(TypedDict):
+    """One field: what it is, the name of the timeline that it follows, the type of its values, and their units."""
+
+    description: str | None
+    timeline: str
+    type: FieldType
+    units: str | None
+
+
+class Timeline(TypedDict):
+    """One timeline: mean seconds between samples (None when aperiodic), and the names of the fields that follow it."""
+
+    interval: float | None
+    field: list[str]
+
+
+class DataTimeline(TypedDict):
+    """Stamps of a timeline, UNIX seconds, ascending and unique.
+
+    Samples before `finalized_until` (UNIX seconds) will not change any more; None when none of them will. `fields`
+    says which fields of the reply follow the timeline.
+    """
+
+    t: Any
+    finalized_until: float | None
+    fields: NotRequired[list[str]]
+
+
+class DataReply(TypedDict):
+    """Values by field and stamps by timeline; a field without data is an empty list and needs no timeline."""
+
+    data: dict[str, Any]
+    timeline: dict[str, DataTimeline]
+
+
+FieldsReply = tuple[dict[str, Field], dict[str, Timeline]]
+
+
+def check_fields(reply: object) -> FieldsReply:
+    """Hold an answer to get_fields against the contract.
+
+    Returns
+    -------
+    The pair (fields, timelines), as plain dictionaries ready for the wire.
+
+    Raises
+    ------
+    ShapeError
+        Naming the field or timeline and what is wrong with it.
+    """
+    if not isinstance(reply, list | tuple) or len(reply) != 2 or not all(isinstance(part, Mapping) for part in reply):
+        raise ShapeError("get_fields", f"a pair of dictionaries (fields, timelines) is due, not {_brief(reply)}")
+    fields, timelines = reply
+    for name, timeline in timelines.items():
+        where = f"get_fields, timeline {name!r}"
+        _demand(
+            isinstance(timeline, Mapping) and isinstance(timeline.get("field"), list | tuple),
+            where,
+            "a dictionary with 'interval' and a list 'field' is due",
+        )
+        interval = timeline.get("interval")
+        _demand(interval is None or _is_number(interval), where, f"'interval' is seconds or None, not {interval!r}")
+        for name_of_field in timeline["field"]:
+            _demand(name_of_field in fields, where, f"lists the field {name_of_field!r}, which is not among the fields")
+    for name, field in fields.items():
+        where = f"get_fields, field {name!r}"
+        _demand(isinstance(name, str) and bool(name), where, "a name is a string of at least one character")
+        _demand(isinstance(field, Mapping), where, "a dictionary is due")
+        _demand(
+            field.get("type") in FIELD_TYPES,
+            where,
+            f"'type' is one of {', '.join(FIELD_TYPES)}, not {field.get('type')!r}",
+        )
+        for key in ("description", "units"):
+            _demand(field.get(key) is None or isinstance(field[key], str), where, f"'{key}' is a string or None")
+        followed = timelines.get(field.get("timeline"))
+        _demand(followed is not None, where, f"follows the timeline {field.get('timeline')!r}, which is not listed")
+        _demand(name in followed["field"], where, f"is missing in 'field' of its timeline {field['timeline']!r}")
+    return (
+        {
+            name: Field(description=f.get("description"), timeline=f["timeline"], type=f["type"], units=f.get("units"))
+            for name, f in fields.items()
+        },
+        {
+            name: Timeline(interval=None if t.get("interval") is None else float(t["interval"]), field=list(t["field"]))
+            for name, t in timelines.items()
+        },
+    )
+
+
+def check_data(
+    reply: object, requested: Iterable[str], known_timelines: Mapping[str, str] | None = None
+) -> DataReply | Literal[False]:
+    """Hold an answer to get_data against the contract.
+
+    Parameters
+    ----------
+    reply
+        What the server made: arrays or lists, or `False` for "too much".
+    requested
+        The fields that were asked.
+    known_timelines
+        Field -> timeline, where get_fields has said so; a timeline's own `fields` goes before it.
+
+    Returns
+    -------
+    The reply with plain lists, ready for the wire: a number that is NaN or infinite is None.
+
+    Raises
+    ------
+    ShapeError
+        Naming the field or timeline and what is wrong with it.
+    """
+    if reply is False:
+        return False
+    if not isinstance(reply, Mapping) or not all(isinstance(reply.get(k), Mapping) for k in ("data", "timeline")):
+        raise ShapeError("get_data", f"a dictionary of 'data' and 'timeline' (or False) is due, not {_brief(reply)}")
+    follows = dict(known_timelines or {})
+    timelines: dict[str, DataTimeline] = {}
+    for name, timeline in reply["timeline"].items():
+        where = f"get_data, timeline {name!r}"
+        _demand(isinstance(timeline, Mapping) and "t" in timeline, where, "a dictionary with 't' is due")
+        until = timeline.get("finalized_until")
+        _demand(until is None or _is_number(until), where, f"'finalized_until' is UNIX seconds or None, not {until!r}")
+        timelines[name] = DataTimeline(
+            t=_stamps(timeline["t"], where), finalized_until=None if until is None else float(until)
+        )
+        if "fields" in timeline:
+            timelines[name]["fields"] = list(timeline["fields"])
+            follows.update(dict.fromkeys(timeline["fields"], name))
+    lengths = {len(timeline["t"]) for timeline in timelines.values()}
+    data = {}
+    for name in requested:
+        where = f"get_data, field {name!r}"
+        _demand(name in reply["data"], where, "was asked and is missing; a field without data is an empty list")
+        values = data[name] = plain(reply["data"][name], where)
+        if not values:
+            continue
+        due = {len(timelines[follows[name]]["t"])} if follows.get(name) in timelines else lengths
+        _demand(
+            len(values) in due,
+            where,
+            f"has {len(values)} values, but its timeline has {' or '.join(map(str, sorted(due))) or 'no'} stamps",
+        )
+    return DataReply(data=data, timeline=timelines)
+
+
+def plain(values: object, where: str = "values") -> list[Any]:
+    """Values as a plain list of numbers, strings, booleans or None; NaN and infinities become None.
+
+    Raises
+    ------
+    ShapeError
+        They are not a sequence of one dimension, or hold something else.
+    """
+    if isinstance(values, np.ndarray):
+        _demand(values.ndim == 1, where, f"one dimension is due, not the shape {values.shape}")
+        _demand(values.dtype.kind in "fiubUO", where, f"numbers, strings or booleans are due, not {values.dtype}")
+        listed: list[Any] = values.tolist()
+        if values.dtype.kind != "O" and (values.dtype.kind != "f" or bool(np.all(np.isfinite(values)))):
+            return listed
+    elif isinstance(values, list | tuple):
+        listed = list(values)
+    else:
+        raise ShapeError(where, f"a list or an array is due, not {_brief(values)}")
+    return [_plain_one(value, where) for value in listed]
+
+
+def _plain_one(value: object, where: str) -> object:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    _demand(
+        value is None or isinstance(value, int | str | bool),
+        where,
+        f"numbers, strings, booleans or None are due, not {_brief(value)}",
+    )
+    return value
+
+
+def _stamps(t: object, where: str) -> list[float]:
+    listed = plain(t, where)
+    _demand(all(_is_number(stamp) for stamp in listed), where, "'t' holds something that is no UNIX time")
+    _demand(bool(np.all(np.diff(np.asarray(listed, dtype=float)) > 0)), where, "'t' is not ascending and unique")
+    return listed
+
+
+def _is_number(value: object) -> bool:
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return number and math.isfinite(cast(float, value))
+
+
+def _brief(value: object) -> str:
+    return f"{type(value).__name__} of {len(value)}" if isinstance(value, Collection) else repr(value)[:80]
+
+
+def _demand(holds: bool, where: str, problem: str) -> None:
+    if not holds:
+        raise ShapeError(where, problem)

@@ -1,0 +1,273 @@
+"""Who may do what at the real router, and what it says to whom it refuses."""
+
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from threading import Thread
+from typing import Any
+
+import pytest
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.twisted.websocket import WampWebSocketClientFactory
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import ComponentConfig
+from miniature_site import ROOT, Site, eventually
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import blockingCallFromThread
+
+from sisock.errors import RouterAbsent
+from sisock.session import RouterSession
+from sisock.session import connect as connect_session
+from sisock.uris import GET_DATA_NODE, HUB_ADD, HUB_SUBTRACT, NODE_ADDED, get_data_uri, get_fields_uri, uri
+
+pytestmark = pytest.mark.integration
+NOT_AUTHORIZED = "wamp.error.not_authorized"
+Act = Callable[[ApplicationSession], Deferred[Any]]
+
+
+@pytest.fixture(scope="module")
+def reactor() -> Any:
+    from twisted.internet import reactor as chosen
+
+    if not chosen.running:
+        Thread(target=chosen.run, kwargs={"installSignalHandlers": False}, daemon=True).start()
+    return chosen
+
+
+class Account:
+    """A joined session whose acts are waited for."""
+
+    def __init__(self, reactor: Any, session: ApplicationSession) -> None:
+        self._reactor, self.session = reactor, session
+
+    def does(self, act: Act) -> Any:
+        return blockingCallFromThread(self._reactor, act, self.session)
+
+    def is_refused(self, act: Act) -> bool:
+        with pytest.raises(ApplicationError) as refusal:
+            self.does(act)
+        return bool(refusal.value.error == NOT_AUTHORIZED)
+
+
+@pytest.fixture(scope="module", params=["server", "consumer"])
+def account(request: pytest.FixtureRequest, site: Site, reactor: Any) -> Iterator[Account]:
+    yield from joined(site, reactor, request.param)
+
+
+@pytest.fixture(scope="module")
+def server(site: Site, reactor: Any) -> Iterator[Account]:
+    yield from joined(site, reactor, "server")
+
+
+@pytest.fixture(scope="module")
+def consumer(site: Site, reactor: Any) -> Iterator[Account]:
+    yield from joined(site, reactor, "consumer")
+
+
+@pytest.fixture(scope="module")
+def anonymous(site: Site, reactor: Any) -> Iterator[Account]:
+    """A client on the OCS port, as any OCS agent is."""
+    session, ready = ApplicationSession(ComponentConfig(realm="test_realm")), Deferred()
+    session.on("join", lambda *_: ready.callback(None))
+
+    def dial() -> Deferred[Any]:
+        factory = WampWebSocketClientFactory(lambda: session, url=f"ws://127.0.0.1:{site.ocs_port}/ws")
+        reactor.connectTCP("127.0.0.1", site.ocs_port, factory)
+        return ready.addTimeout(20, reactor)
+
+    blockingCallFromThread(reactor, dial)
+    yield Account(reactor, session)
+    blockingCallFromThread(reactor, session.leave)
+
+
+def joined(site: Site, reactor: Any, user: str) -> Iterator[Account]:
+    session, ready = RouterSession(), Deferred()
+    services = []
+
+    class Reporting(RouterSession):
+        def onJoin(self, details: Any) -> None:
+            ready.callback(None)
+
+    session = Reporting()
+
+    def dial() -> Deferred[Any]:
+        services.append(connect_session(session, site.router(user), reactor))
+        return ready.addTimeout(20, reactor)
+
+    blockingCallFromThread(reactor, dial)
+    yield Account(reactor, session)
+    blockingCallFromThread(reactor, services[0].stopService)
+
+
+def call(procedure: str, *args: object) -> Act:
+    return lambda session: session.call(procedure, *args)
+
+
+def register(procedure: str) -> Act:
+    return lambda session: session.register(lambda: None, procedure)
+
+
+def publish(topic: str) -> Act:
+    from autobahn.wamp.types import PublishOptions
+
+    return lambda session: session.publish(topic, "x", options=PublishOptions(acknowledge=True))
+
+
+def subscribe(topic: str) -> Act:
+    return lambda session: session.subscribe(lambda *_: None, topic)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        register(get_data_uri("weather")),
+        register(uri("data_node.other")),
+        publish(NODE_ADDED),
+        publish(uri("anything")),
+        call(HUB_ADD, "me", "", 1),
+        call(HUB_SUBTRACT, "weather", 1),
+        call(GET_DATA_NODE),
+        call(get_fields_uri("weather"), 1, 0),
+        subscribe(NODE_ADDED),
+        call("wamp.session.list"),
+    ],
+    ids=lambda act: act.__qualname__.split(".")[0],
+)
+def test_an_anonymous_client_of_the_ocs_port_is_refused_at_our_addresses(anonymous: Account, act: Act) -> None:
+    assert anonymous.is_refused(act)
+
+
+def test_an_anonymous_client_may_do_all_below_the_address_root_of_ocs(anonymous: Account) -> None:
+    anonymous.does(register("observatory.mine.ops"))
+    anonymous.does(subscribe("observatory.mine.feeds.temperatures"))
+    assert anonymous.does(call("observatory.mine.ops")) is None
+    anonymous.does(publish("observatory.mine.feeds.temperatures"))
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        register(uri("data_node.other")),
+        register("observatory.mine.other"),
+        call(GET_DATA_NODE),
+        call(get_fields_uri("weather"), 1, 0),
+        publish(NODE_ADDED),
+        publish("observatory.mine.feeds.temperatures"),
+        subscribe(NODE_ADDED),
+        call("wamp.session.kill", 1),
+    ],
+    ids=lambda act: act.__qualname__.split(".")[0],
+)
+def test_a_server_account_is_refused_outside_its_rights(server: Account, act: Act) -> None:
+    assert server.is_refused(act)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [register(get_data_uri("me")), call(HUB_ADD, "me", "", 1), publish(NODE_ADDED), subscribe("observatory.a.feeds.b")],
+    ids=lambda act: act.__qualname__.split(".")[0],
+)
+def test_a_consumer_account_is_refused_outside_its_rights(consumer: Account, act: Act) -> None:
+    assert consumer.is_refused(act)
+
+
+@pytest.mark.parametrize("procedure", [GET_DATA_NODE, HUB_ADD])
+def test_nobody_but_the_hub_may_take_its_place_while_it_is_away(
+    site: Site, server: Account, consumer: Account, anonymous: Account, procedure: str
+) -> None:
+    hub = site.programs["hub"]
+    hub.kill()
+    eventually("the hub is gone", lambda: server.is_refused(register(uri("data_node.other"))))
+    for account in (server, consumer, anonymous):
+        assert account.is_refused(register(procedure))
+    hub.start()
+    eventually("the hub is back", lambda: consumer.does(call(GET_DATA_NODE)) is not None)
+
+
+def test_a_server_speaks_for_itself_alone(server: Account, consumer: Account) -> None:
+    mine = server.session._session_id
+    for other in (mine + 1, consumer.session._session_id):
+        with pytest.raises(ApplicationError, match="only for itself"):
+            server.does(call(HUB_ADD, "impostor", "", other))
+        with pytest.raises(ApplicationError, match="only for itself"):
+            server.does(call(HUB_SUBTRACT, "impostor", other))
+    assert server.does(call(HUB_ADD, "honest", "one", mine)) is True
+    assert {"name": "honest", "description": "one"} in consumer.does(call(GET_DATA_NODE))
+    server.does(call(HUB_SUBTRACT, "honest", mine))
+    assert consumer.does(call(GET_DATA_NODE)) == []
+    with pytest.raises(ApplicationError, match="does not own the name 'honest'"):
+        server.does(call(HUB_SUBTRACT, "honest", mine))
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "a b", "ü", "x" * 300, 7])
+def test_a_name_that_is_no_component_of_a_uri_is_refused(server: Account, name: object) -> None:
+    with pytest.raises(ApplicationError, match="is no name"):
+        server.does(call(HUB_ADD, name, "", server.session._session_id))
+
+
+def test_a_wrong_secret_is_refused_with_a_clear_line_on_both_sides(site: Site) -> None:
+    impostor = site.start("data_nodes.weather", name="impostor", WAMP_SECRET="guess")
+    eventually(
+        "the server says so", lambda: "wamp.error.not_authorized" in impostor.log() or "denied" in impostor.log()
+    )
+    impostor.stop()
+    assert "guess" not in impostor.log() + site.programs["crossbar"].log()
+
+
+def test_a_wrong_authority_is_refused_with_a_clear_line(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
+    from miniature_site import make_certificates
+
+    other = tmp_path_factory.mktemp("other")
+    make_certificates(other)
+    stranger = site.start("data_nodes.weather", name="stranger", CROSSBAR_CA=other / "ca.crt")
+    eventually("the server says why", lambda: "TLS: certificate verify failed" in stranger.log())
+    stranger.stop()
+
+
+def test_a_missing_authority_is_waited_for_with_a_clear_line(site: Site) -> None:
+    early = site.start("data_nodes.weather", name="early", CROSSBAR_CA=site.folder / "not-yet.crt")
+    eventually("the server says what it waits for", lambda: "not-yet.crt cannot be read" in early.log())
+    shutil.copy(site.ca, site.folder / "not-yet.crt")
+    eventually("the server joins", lambda: "server early is listed" in early.log())
+    early.stop()
+
+
+def test_plain_websocket_on_the_tls_port_is_refused(site: Site) -> None:
+    with socket.create_connection(("127.0.0.1", site.tls_port), timeout=10) as plain:
+        plain.sendall(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        assert b"101" not in plain.recv(1000)
+
+
+def test_a_client_with_no_router_says_so() -> None:
+    from sisock.client import connect
+    from sisock.config import Router
+
+    with pytest.raises(RouterAbsent, match="not connected to the WAMP router"):
+        connect(Router.from_environ({"CROSSBAR_TLS_PORT": "1", "WAMP_SECRET": "x"}), timeout=1)
+
+
+def test_no_secret_is_in_any_log_or_command_line(site: Site) -> None:
+    from miniature_site import SECRETS
+
+    logs = "".join(program.log() for program in site.programs.values())
+    for program in site.programs.values():
+        if program.alive():
+            with open(f"/proc/{program.pid}/cmdline") as line:
+                logs += line.read()
+    assert not [secret for secret in SECRETS.values() if secret in logs]
+
+
+def test_a_server_written_in_2019_connects_with_its_environment_and_is_queried(site: Site) -> None:
+    import sys
+
+    (site.folder / ".crossbar").mkdir()
+    shutil.copy(site.ca, site.folder / ".crossbar" / "server_cert.pem")
+    script = ROOT / "tests" / "integration" / "server_of_2019.py"
+    site._run("of_2019", [sys.executable, str(script)], site.environ("server"))
+    with site.client() as client:
+        eventually("it is listed", lambda: {"name": "of_2019", "description": "Written in 2019."} in client.nodes())
+        fields, timelines = client.get_fields("of_2019", 1, 0)
+        assert fields["channel_1"]["units"] == "K"
+        assert timelines["t1"]["field"] == ["channel_1"]
+        reply = client.get_data("of_2019", ["channel_1", "nothing"], -120, 0)
+        assert reply["data"] == {"channel_1": [float(n) for n in range(60)], "nothing": []}

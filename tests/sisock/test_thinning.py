@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sisock.thinning import envelope, stride_for
+
+stamps = st.lists(st.floats(0, 2000, allow_nan=False, width=32), min_size=0, max_size=300, unique=True).map(
+    lambda t: np.sort(np.asarray(t, dtype=float))
+)
+strides = st.floats(0.01, 3000)
+
+
+@given(stamps, strides, st.randoms(use_true_random=False))
+def test_points_keep_the_stride_the_range_and_every_extreme(t: np.ndarray, stride: float, random: object) -> None:
+    values = np.asarray([random.gauss(0, 1) for _ in t])  # type: ignore[attr-defined]
+    thin_t, thin = envelope(t, {"x": values}, stride)
+    assert len(thin_t) == len(thin["x"]) <= len(t)
+    assert np.all(np.diff(thin_t) >= stride * (1 - 1e-9))
+    assert np.isin(thin["x"], values).all()
+    if len(t):
+        assert t[0] <= thin_t[0]
+        assert thin_t[-1] <= t[-1]
+        if t[-1] - t[0] >= stride:
+            assert thin["x"].min() == values.min()
+            assert thin["x"].max() == values.max()
+
+
+@given(st.integers(100, 5000), st.integers(0, 4999), st.sampled_from([-1.0, 1.0]), st.floats(1, 700))
+def test_a_spike_of_one_sample_is_always_seen_within_two_cells_of_its_time(
+    count: int, place: int, sign: float, stride: float
+) -> None:
+    place %= count
+    t = 1.6e9 + np.arange(count)
+    v = np.zeros(count)
+    v[place] = sign
+    thin_t, thin = envelope(t, {"x": v}, stride)
+    seen = np.flatnonzero(thin["x"] == sign)
+    assert len(seen) == 1
+    assert abs(thin_t[seen[0]] - t[place]) < 4 * max(stride, 1)
+
+
+def test_the_extremes_come_in_the_order_in_which_they_occurred() -> None:
+    t = np.arange(40.0)
+    _, thin = envelope(t, {"up": t, "down": -t}, 5.0)
+    assert np.all(np.diff(thin["up"]) > 0)
+    assert np.all(np.diff(thin["down"]) < 0)
+
+
+def test_samples_far_enough_apart_come_back_untouched() -> None:
+    t, v = np.array([0.0, 5.0, 11.0]), np.array([1.0, 2.0, 3.0])
+    thin_t, thin = envelope(t, {"x": v}, 5.0)
+    assert thin_t is t
+    assert thin["x"] is v
+
+
+def test_points_do_not_move_when_the_range_moves_on() -> None:
+    t = np.arange(1000.0)
+    v = np.sin(t)
+    first, _ = envelope(t[:800], {"x": v[:800]}, 7.0)
+    later, _ = envelope(t[150:], {"x": v[150:]}, 7.0)
+    both = (first > 200) & (first < 750)
+    assert np.isin(first[both], later).all()
+
+
+def test_nan_counts_as_no_value_and_a_cell_of_nothing_else_stays_nan() -> None:
+    t = np.arange(60.0)
+    v = np.where((t >= 20) & (t < 40), np.nan, t)
+    thin_t, thin = envelope(t, {"x": v}, 5.0)
+    hole = (thin_t >= 20) & (thin_t < 40)
+    assert np.isnan(thin["x"][hole]).all()
+    assert not np.isnan(thin["x"][~hole]).any()
+
+
+def test_text_keeps_the_first_and_last_of_a_cell() -> None:
+    t = np.arange(60.0)
+    v = np.array(["on" if stamp < 30 else "off" for stamp in t], dtype=object)
+    _, thin = envelope(t, {"x": v}, 10.0)
+    assert thin["x"][0] == "on"
+    assert thin["x"][-1] == "off"
+
+
+def test_a_gap_stays_a_gap() -> None:
+    t = np.r_[np.arange(100.0), np.arange(1000.0, 1100.0)]
+    thin_t, _ = envelope(t, {"x": t}, 5.0)
+    assert not np.any((thin_t > 110) & (thin_t < 990))
+
+
+@pytest.mark.parametrize(
+    ("count", "min_stride", "max_points", "expected"),
+    [(10, None, 0, None), (10, 3.0, 0, 3.0), (1000, None, 100, 1.0), (1000, 3.0, 100, 3.0), (50, -1.0, 100, None)],
+)
+def test_the_larger_of_both_strides_counts(
+    count: int, min_stride: float | None, max_points: int, expected: float | None
+) -> None:
+    assert stride_for(count, 0.0, 100.0, min_stride, max_points) == expected
