@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError, TransportLost
-from autobahn.wamp.types import Challenge, SessionDetails
+from autobahn.wamp.types import Challenge, ComponentConfig, SessionDetails
 from twisted.internet.defer import inlineCallbacks, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
@@ -77,6 +77,12 @@ class DataNodeServer(RouterSession):
 
     name: str | None = None
     description: str | None = None
+
+    def __init__(self, config: ComponentConfig | None = None) -> None:
+        super().__init__(config)
+        self._timeline_of: dict[str, str] = {}
+        self._unregistered: list[tuple[str, Any]] = []
+        self._standing: str | None = None
 
     def after_onJoin(self, details: SessionDetails) -> Any:
         """Run what else the server needs after each join, for instance subscribe to topics; may return a Deferred."""
@@ -136,21 +142,19 @@ class DataNodeServer(RouterSession):
 
     @inlineCallbacks
     def onJoin(self, details: SessionDetails) -> Any:
-        """Fired when the session has joined: register both procedures, announce the server, then `after_onJoin`.
+        """Fired when the session has joined: register both procedures, announce the server, and run `after_onJoin`.
 
-        Raises
-        ------
-        SettingError
-            The name is missing or cannot be part of a URI.
+        A server whose name cannot be part of a URI leaves again, saying so.
         """
         if not isinstance(self.name, str) or not NODE_NAME.fullmatch(self.name):
-            raise SettingError("NAME", f"{self.name!r} is no name of a data server", "use letters, digits, _ and -")
-        self._timeline_of: dict[str, str] = {}
+            problem = SettingError("NAME", f"{self.name!r} is no name of a data server", "use letters, digits, _ and -")
+            self.leave("wamp.error.invalid_uri", str(problem))
+            return
         self._unregistered = [
             (get_fields_uri(self.name), self._answer_get_fields),
             (get_data_uri(self.name), self._answer_get_data),
         ]
-        self._standing: str | None = None
+        self._standing = None
         self._heartbeat = LoopingCall(self._announce, details.session)
         self._heartbeat.start(ANNOUNCE_SECONDS)
         yield maybeDeferred(self.after_onJoin, details)
@@ -172,6 +176,8 @@ class DataNodeServer(RouterSession):
             standing = error.error_message() if error.args else error.error
         except TransportLost:
             return
+        except Exception as error:  # Whatever it is, the next beat must come.
+            standing = f"{type(error).__name__}: {error}"
         if standing and standing != self._standing:
             self.log.warn(
                 "server {name} is not listed: {problem}; trying again every {every:g} s",
