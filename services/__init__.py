@@ -1,0 +1,1 @@
+"""The programs: each package is one, run as ``python -m services.<package>``."""

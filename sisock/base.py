@@ -45,7 +45,9 @@ __all__ = [
 ]
 
 ANNOUNCE_SECONDS = 10.0
-"""How often a server tells the hub that it is there; so long may a hub that was restarted not know it."""
+"""How often a server that is listed tells the hub that it is there."""
+RETRY_SECONDS = 1.0
+"""How often a server that is not listed tries to be."""
 
 WAMP_USER: str
 WAMP_SECRET: str
@@ -183,11 +185,12 @@ class DataNodeServer(RouterSession):
                 "server {name} is not listed: {problem}; trying again every {every:g} s",
                 name=self.name,
                 problem=standing,
-                every=ANNOUNCE_SECONDS,
+                every=RETRY_SECONDS,
             )
         elif standing != self._standing:
             self.log.info("server {name} is listed by the hub", name=self.name)
         self._standing = standing
+        self._heartbeat.interval = RETRY_SECONDS if standing else ANNOUNCE_SECONDS
 
     @inlineCallbacks
     def _answer_get_fields(self, start: float, end: float) -> Any:

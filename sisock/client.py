@@ -84,7 +84,7 @@ class Consumer(RouterSession):
         if reply is False:
             raise TooMuchData(node)
         try:
-            return check_data(reply, fields)
+            return check_data(reply, fields, ordered=False)
         except ShapeError as error:
             raise NodeFailed(node, str(error)) from error
 

@@ -152,7 +152,6 @@ def connect(session: RouterSession, router: Router, clock: Any) -> ClientService
         # in it, stays.
         session.ended = ""
         ApplicationSession.__init__(session, ComponentConfig(realm=router.realm, extra={"router": router}))
-        session.on("join", joined)
         return session
 
     class Protocol(WampWebSocketClientProtocol):
@@ -183,6 +182,7 @@ def connect(session: RouterSession, router: Router, clock: Any) -> ClientService
 
             return maybeDeferred(dial, factory).addErrback(failed)
 
+    session.on("join", joined)
     factory = WampWebSocketClientFactory(fresh, url=router.url)
     factory.protocol = Protocol
     factory.noisy = False

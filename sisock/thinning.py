@@ -10,6 +10,10 @@ Stamps = NDArray[np.float64]
 Values = NDArray[Any]
 
 
+_ROUNDING = 1e-6
+"""Stamps of today, as double precision, are true to a quarter of a microsecond."""
+
+
 def stride_for(count: int, start: float, end: float, min_stride: float | None, max_points: int) -> float | None:
     """Choose the stride that keeps both the caller's spacing and the server's cap.
 
@@ -61,7 +65,7 @@ def envelope(t: Stamps, values: Mapping[str, Values], min_stride: float | None) 
     -------
     Stamps of shape (m,), and one array of shape (m,) per field; m <= n.
     """
-    if min_stride is None or min_stride <= 0 or t.size < 2 or bool(np.all(np.diff(t) >= min_stride)):
+    if min_stride is None or min_stride <= 0 or t.size < 2 or bool(np.all(np.diff(t) >= min_stride - _ROUNDING)):
         return t, dict(values)
     span = float(t[-1] - t[0])
     if span < min_stride:

@@ -145,11 +145,11 @@ class Site:
             [BIN / "crossbar", "check", "--cbdir", node], check=False, capture_output=True, text=True, timeout=60
         )
         assert checked.returncode == 0, checked.stdout + checked.stderr
-        return self._run("crossbar", [str(BIN / "crossbar"), "start", "--cbdir", str(node)], {})
+        return self.run("crossbar", [str(BIN / "crossbar"), "start", "--cbdir", str(node)], {})
 
     def start(self, package: str, name: str = "", user: str = "server", **env: object) -> Program:
         """Start ``python -m services.<package>`` as the account `user`."""
-        return self._run(
+        return self.run(
             name or package.rpartition(".")[2],
             [sys.executable, "-m", f"services.{package}"],
             self.environ(user) | ({"NAME": name} if name else {}) | {key: str(value) for key, value in env.items()},
@@ -169,7 +169,7 @@ class Site:
         }
         (self.folder / "default.yaml").write_text(yaml.safe_dump(config))
         for agent in agents:
-            self._run(
+            self.run(
                 agent["instance-id"],
                 [str(BIN / "ocs-agent-cli"), "--instance-id", agent["instance-id"], "--site-host", "here"],
                 {"OCS_CONFIG_DIR": str(self.folder), "CROSSBAR_TIMEOUT": "0"},
@@ -187,7 +187,7 @@ class Site:
             "WAMP_SECRET_FILE": str(secret),
         }
 
-    def _run(self, name: str, command: list[str], env: dict[str, str]) -> Program:
+    def run(self, name: str, command: list[str], env: dict[str, str]) -> Program:
         common = {
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),

@@ -263,7 +263,7 @@ def test_a_server_written_in_2019_connects_with_its_environment_and_is_queried(s
     (site.folder / ".crossbar").mkdir()
     shutil.copy(site.ca, site.folder / ".crossbar" / "server_cert.pem")
     script = ROOT / "tests" / "integration" / "server_of_2019.py"
-    site._run("of_2019", [sys.executable, str(script)], site.environ("server"))
+    site.run("of_2019", [sys.executable, str(script)], site.environ("server"))
     with site.client() as client:
         eventually("it is listed", lambda: {"name": "of_2019", "description": "Written in 2019."} in client.nodes())
         fields, timelines = client.get_fields("of_2019", 1, 0)

@@ -1,0 +1,49 @@
+"""What a front-end is to the application: routes to functions that answer a request, without a word of HTTP."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.bridge.crossing import Departure
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request.
+
+    Attributes
+    ----------
+    body
+        Its body as it came.
+    client
+        Knows whether the client is still there.
+    started
+        When it began, by the reactor's clock.
+    parameters
+        Those of its address.
+    """
+
+    body: bytes
+    client: Departure
+    started: float
+    parameters: Mapping[str, str]
+
+
+Handler = Callable[[Call], object]
+"""Answers a call with what is to be written as JSON, or raises `Refused` or `RouterAbsent`. Runs in a thread."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """Which calls a handler answers."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+class FrontEnd(Protocol):
+    """One protocol that clients speak."""
+
+    def routes(self) -> list[Route]:
+        """All calls it answers."""

@@ -1,0 +1,83 @@
+"""Whether the bridge works: for a person, a monitor, and the self-check."""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from services.bridge.crossing import Crossing
+from services.bridge.handling import Call, Route
+from services.bridge.refusal import Refused
+from services.bridge.servers import Servers
+from sisock.errors import NodeError
+
+_HUB_DEADLINE = 2.0
+
+
+class NotReady(Refused):
+    """The bridge runs, but can answer nobody; its reply says what is missing."""
+
+    def __init__(self, report: dict[str, Any]) -> None:
+        missing = "the hub does not answer" if report["router"] else "the router is not joined"
+        super().__init__(503, "unavailable", f"{missing}; look at 'supervisorctl status'", retry_after=5)
+        self._report = report
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The error and the report."""
+        return super().body | self._report
+
+
+class Health:
+    """Front-end for ``/health/live`` and ``/health/ready``."""
+
+    def __init__(self, crossing: Crossing, servers: Servers) -> None:
+        self._crossing = crossing
+        self._servers = servers
+
+    def routes(self) -> list[Route]:
+        """All calls it answers."""
+        return [Route("GET", "/health/live", self.live), Route("GET", "/health/ready", self.ready)]
+
+    def live(self, _call: Call) -> object:
+        """Say that the program answers HTTP."""
+        return {"status": "live"}
+
+    def ready(self, call: Call) -> object:
+        """Say whether router and hub answer, and how each data server behaves.
+
+        For each: `online` (listed by the hub), `fields` (how many it has listed; 0 before anyone asked), `waiting`
+        (requests that wait for it), `answered` (UNIX seconds of its last answer) and `problem` (its last failure).
+
+        Raises
+        ------
+        NotReady
+            Router or hub do not answer.
+        """
+        report: dict[str, Any] = self._crossing.ask(call.client, lambda: Deferred.fromCoroutine(self._report()))
+        if not report["hub"]:
+            raise NotReady(report)
+        return {"status": "ready", **report}
+
+    async def _report(self) -> dict[str, Any]:
+        try:
+            nodes = await self._servers.consumer.nodes(deadline=_HUB_DEADLINE)
+        except NodeError:
+            nodes = None
+        online = {str(node["name"]): node.get("description") for node in nodes or []}
+        return {
+            "router": self._servers.consumer.is_attached(),
+            "hub": nodes is not None,
+            "servers": [self._server(name, online) for name in sorted({*online, *self._servers.catalogue.nodes()})],
+        }
+
+    def _server(self, name: str, online: dict[str, Any]) -> dict[str, Any]:
+        conduct = self._servers.conduct(name)
+        return {
+            "name": name,
+            "description": online.get(name),
+            "online": name in online,
+            "fields": len(self._servers.catalogue.fields(name)),
+            "waiting": conduct.waiting,
+            "answered": conduct.answered,
+            "problem": conduct.problem,
+        }

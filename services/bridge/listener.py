@@ -1,0 +1,145 @@
+"""The HTTP server: Twisted reads requests, refuses what is too big or too many, and hands the others to threads."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from io import BytesIO
+from threading import Thread
+from typing import Any
+
+import txaio
+from twisted.python.threadpool import ThreadPool
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+from twisted.web.wsgi import WSGIResource
+
+from services.bridge.application import CLIENT, STARTED
+from services.bridge.crossing import Departure
+from services.bridge.encoders import encode
+from services.bridge.refusal import Refused, unavailable
+
+_DISCARDED = 2**30
+"""Bytes of a refused body that are read and thrown away, so that its sender gets to read the refusal."""
+_QUEUE = 2
+"""Requests that may be here, threads and queue together, in multiples of the number of threads."""
+_IDLE_SECONDS = 60
+
+
+class BoundedRequest(Request):
+    """Request whose body is kept in memory up to a limit; a longer one is refused as soon as its length is known."""
+
+    def __init__(self, channel: Any, *args: Any, max_body: int, **keywords: Any) -> None:
+        super().__init__(channel, *args, **keywords)
+        self._max_body = max_body
+        self._received = 0
+        self._refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        """Called when the headers are read; `length` is None when the body comes in chunks."""
+        self.content = self._kept = BytesIO()
+        if length is not None and length > self._max_body:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Called with each piece of the body."""
+        self._received += len(data)
+        if not self._refused and self._received > self._max_body:
+            self._refuse()
+        if not self._refused:
+            self._kept.write(data)
+        elif self._received > _DISCARDED:
+            self.channel.forceAbortClient()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Called when the whole request is there."""
+        if self._refused:
+            self.channel.loseConnection()
+        else:
+            super().requestReceived(command, path, version)
+
+    def _refuse(self) -> None:
+        # Answered past Twisted's response machinery, which would take the rest of the body for the next request.
+        self._refused = True
+        self._kept.truncate(0)
+        body = encode(Refused(413, "body_too_large", f"the body is longer than {self._max_body} bytes").body)
+        self.channel.write(
+            b"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+
+
+class Doorway(Resource):
+    """Hands each request to a thread, together with what tells it that its client has gone."""
+
+    isLeaf = True  # noqa: N815 - Twisted's name
+
+    def __init__(self, reactor: Any, app: Callable[..., Iterable[bytes]], threads: int) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._app = app
+        self._most = threads * _QUEUE
+        self._here = 0
+        self._pool = _Threads(minthreads=0, maxthreads=threads, name="bridge")
+        self._pool.start()
+
+    def render(self, request: Request) -> Any:
+        """Answer a request, now or later."""
+        if self._here >= self._most:
+            refused = unavailable(f"{self._here} requests are waiting already; try again in a moment")
+            request.setResponseCode(refused.status)
+            request.setHeader(b"content-type", b"application/json")
+            for name, value in refused.headers.items():
+                request.setHeader(name.encode(), value.encode())
+            return encode(refused.body)
+        self._here += 1
+        request.notifyFinish().addBoth(self._left)
+        environment = {CLIENT: Departure(request.notifyFinish()), STARTED: self._reactor.seconds()}
+
+        def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            return self._app(environ | environment, start_response)
+
+        return WSGIResource(self._reactor, self._pool, app).render(request)
+
+    def _left(self, _result: object) -> None:
+        self._here -= 1
+
+
+class _Threads(ThreadPool):
+    """Threads that do not hold up the end of the program; one may wait for the reactor, which has stopped."""
+
+    class threadFactory(Thread):  # noqa: N801 - Twisted's name
+        def __init__(self, **keywords: Any) -> None:
+            super().__init__(**keywords, daemon=True)
+
+
+class _Site(Site):
+    """Site that logs its requests only when asked to log everything."""
+
+    def log(self, request: Any) -> None:
+        """Log one request that has been answered."""
+        size = request.sentLength
+        line = "bridge: {method} {path} {status} {size} bytes"
+        txaio.make_logger().debug(line, method=request.method, path=request.path, status=request.code, size=size)
+
+
+def site(reactor: Any, app: Callable[..., Iterable[bytes]], threads: int, max_body: int) -> Site:
+    """Make the HTTP server's factory.
+
+    Parameters
+    ----------
+    reactor
+        The Twisted reactor.
+    app
+        WSGI application; it finds `CLIENT` and `STARTED` in its environment.
+    threads
+        Requests to work on at a time.
+    max_body
+        Most bytes of a request's body.
+    """
+    made = _Site(
+        Doorway(reactor, app, threads),
+        requestFactory=partial(BoundedRequest, max_body=max_body),
+        parsePOSTFormSubmission=False,
+        timeout=_IDLE_SECONDS,
+    )
+    made.noisy = False
+    return made

@@ -1,0 +1,113 @@
+"""Samples as they are drawn: in the range, in order, not more than asked, and gaps shown as gaps."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.bridge.planner import Stream
+from services.bridge.reading import Window
+from sisock.shapes import FieldType
+from sisock.thinning import envelope
+
+GAP = 3.0
+"""Samples further apart than so many times the usual have a gap between them."""
+_EXACT = 2.0**53
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series.
+
+    Attributes
+    ----------
+    type
+        What the values are.
+    t
+        Stamps, shape (n,), UNIX seconds, ascending and unique.
+    values
+        Shape (n,): float64 for numbers and booleans (NaN where there is none), else objects.
+    notices
+        What the person should be told, as (severity, sentence).
+    """
+
+    type: FieldType
+    t: NDArray[np.float64]
+    values: NDArray[Any]
+    notices: list[tuple[str, str]] = field(default_factory=list)
+
+    def plain(self) -> list[Any]:
+        """Values as a table shows them: booleans as such, None where there is no value."""
+        if self.type == "bool":
+            return [None if np.isnan(value) else bool(value) for value in self.values]
+        values: list[Any] = self.values.tolist()
+        return values
+
+
+def draw(stream: Stream, window: Window) -> Series:
+    """Make a series of the samples of a data server.
+
+    A server may ignore the range, the order or the stride, and old ones do; all are enforced here, the last so that
+    no extreme is lost.
+    """
+    kind, values, notices = _column(stream.values, stream.field["type"])
+    t = np.asarray(stream.t, dtype=np.float64)
+    inside = (t >= window.start) & (t < window.end)
+    if not inside.all():
+        t, values = t[inside], values[inside]
+    if np.any(np.diff(t) <= 0):
+        t, order = np.unique(t, return_index=True)
+        values = values[order]
+    if np.any(np.diff(t) < window.stride - _TOLERANCE):
+        t, thinned = envelope(t, {"": values}, window.stride)
+        values = thinned[""]
+    return Series(kind, t, values, notices)
+
+
+def datapoints(series: Series, window: Window, interval: float | None) -> NDArray[np.float64]:
+    """Pairs of value and UNIX milliseconds, shape (n, 2), with a NaN in each gap.
+
+    A gap is where samples are more than `GAP` times further apart than usual; `interval` is the usual distance in
+    seconds as the data server says, and not believed when most samples are further apart.
+    """
+    t, values = series.t, series.values
+    steps = np.diff(t)
+    if steps.size:
+        usual = max(interval or 0.0, float(np.partition(steps, (steps.size - 1) // 2)[(steps.size - 1) // 2]))
+        usual = max(usual, window.stride)
+        holes = np.flatnonzero(steps > GAP * usual + _TOLERANCE) + 1
+        t = np.insert(t, holes, t[holes - 1] + usual)
+        values = np.insert(values, holes, np.nan)
+    return np.column_stack([values, milliseconds(t)])
+
+
+def milliseconds(t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """UNIX milliseconds to the microsecond, which is what a double of this size tells apart."""
+    return np.round(t * 1e3, 3)
+
+
+def _column(values: list[Any], declared: FieldType) -> tuple[FieldType, NDArray[Any], list[tuple[str, str]]]:
+    """Values by what they are; a server of before declares everything a number."""
+    if declared == "string" or any(isinstance(value, str) for value in values):
+        column = np.empty(len(values), dtype=object)
+        column[:] = values
+        return "string", column, []
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except OverflowError:
+        numbers = np.array([_float(value) for value in values])
+    numbers[~np.isfinite(numbers)] = np.nan
+    if declared == "bool":
+        return "bool", numbers, []
+    if np.any(np.abs(numbers) > _EXACT) and any(isinstance(value, int) and abs(value) > _EXACT for value in values):
+        return "number", numbers, [("info", "integers beyond 2^53 are rounded")]
+    return "number", numbers, []
+
+
+def _float(value: float | None) -> float:
+    try:
+        return np.nan if value is None else float(value)
+    except OverflowError:
+        return np.nan

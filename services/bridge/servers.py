@@ -1,0 +1,235 @@
+"""The data servers as the bridge sees them: what each has listed, how it answers, and how many wait for it."""
+
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.failure import Failure
+
+from services.bridge.catalogue import Catalogue
+from sisock.errors import NodeError, NodeLate, NodeUnknown, RouterAbsent, TooMuchData
+from sisock.shapes import DataReply, FieldsReply
+
+REMEMBERED_SECONDS = 3.0
+"""How long an answer to get_fields serves all panels that ask for the same range."""
+ALL_TIME = (1, 0)
+_LISTING_SECONDS = 60.0
+"""How long a data server may take to list the fields of all time; nobody waits so long for it."""
+
+
+class Consumer(Protocol):
+    """What the bridge needs of `sisock.client.Consumer`; each failure is a `NodeError`."""
+
+    def is_attached(self) -> bool:
+        """Whether the router is joined."""
+
+    def nodes(self, deadline: float = ...) -> Deferred[list[dict[str, str]]]:
+        """List the data servers that are online."""
+
+    def get_fields(self, node: str, start: float, end: float, deadline: float = ...) -> Deferred[FieldsReply]:
+        """Ask a data server for its fields."""
+
+    def get_data(
+        self,
+        node: str,
+        fields: list[str],
+        start: float,
+        end: float,
+        min_stride: float | None = ...,
+        deadline: float = ...,
+    ) -> Deferred[DataReply]:
+        """Ask a data server for data."""
+
+
+class Busy(NodeError):
+    """Too many requests wait for this data server already."""
+
+    def __init__(self, node: str, waiting: int) -> None:
+        super().__init__(f"data server {node!r} is not answering, and {waiting} requests wait for it; look at its log")
+
+
+@dataclass
+class Conduct:
+    """How a data server has behaved.
+
+    Attributes
+    ----------
+    waiting
+        Requests that wait for it now.
+    late
+        Whether the last answer did not come in time.
+    answered
+        UNIX seconds of its last answer, of whatever kind.
+    problem
+        The sentence of its last failure; None since it answered well.
+    """
+
+    waiting: int = 0
+    late: bool = False
+    answered: float | None = None
+    problem: str | None = None
+
+
+class Servers:
+    """Asks data servers, and remembers their fields and their conduct. Lives in the reactor's thread."""
+
+    def __init__(self, consumer: Consumer, clock: Any, most_waiting: int) -> None:
+        self.consumer = consumer
+        self.catalogue = Catalogue()
+        self._clock = clock
+        self._most_waiting = most_waiting
+        self._conduct: dict[str, Conduct] = {}
+        self._remembered: dict[object, _Shared] = {}
+
+    @asynccontextmanager
+    async def waiting_for(self, node: str) -> AsyncIterator[None]:
+        """Hold a place among those that wait for `node`, and note how it behaves.
+
+        A data server that has not answered in time gets one request at a time until it answers, so that it holds up
+        one thread and not all.
+
+        Raises
+        ------
+        Busy
+            There is no place.
+        """
+        conduct = self._conduct.setdefault(node, Conduct())
+        if conduct.waiting >= (1 if conduct.late else self._most_waiting):
+            raise Busy(node, conduct.waiting)
+        conduct.waiting += 1
+        try:
+            yield
+        finally:
+            conduct.waiting -= 1
+            if conduct == Conduct():
+                self._conduct.pop(node, None)
+
+    async def fields(self, node: str, start: float, end: float, deadline: float) -> FieldsReply:
+        """Fields of a data server in a time range (sisock times); one call serves all that ask at the same time."""
+        reply: FieldsReply = await self._once(
+            (node, start, end), lambda: Deferred.fromCoroutine(self._ask_fields(node, start, end, deadline))
+        )
+        return reply
+
+    async def data(
+        self, node: str, fields: list[str], start: float, end: float, min_stride: float, deadline: float
+    ) -> DataReply:
+        """Data of a data server in a time range (sisock times)."""
+        call = self.consumer.get_data(node, fields, start, end, min_stride or None, deadline=_tenths(deadline))
+        reply: DataReply = await self._noting(node, call)
+        return reply
+
+    async def listing(self, deadline: float) -> frozenset[str]:
+        """Names of all fields, as now listed by the data servers online; those of the others as they last were.
+
+        Raises
+        ------
+        NodeError
+            The hub could not be asked, and nothing is remembered.
+        """
+        names: frozenset[str] = await self._once("listing", lambda: Deferred.fromCoroutine(self._list(deadline)))
+        return names
+
+    def conduct(self, node: str) -> Conduct:
+        """How a data server has behaved."""
+        return self._conduct.get(node, Conduct())
+
+    async def _list(self, deadline: float) -> frozenset[str]:
+        try:
+            nodes = await self.consumer.nodes(deadline=deadline)
+        except NodeError:
+            if not self.catalogue.nodes():
+                raise
+            return self.catalogue.names()
+        asked = [Deferred.fromCoroutine(self._await_list(str(node["name"]), deadline)) for node in nodes]
+        await gatherResults(asked, consumeErrors=True)
+        return self.catalogue.names()
+
+    async def _await_list(self, node: str, patience: float) -> None:
+        """Wait for a data server's list, `patience` from when it was asked; one that takes longer is heard later."""
+        listing = Deferred.fromCoroutine(
+            self._once(("listing", node), lambda: Deferred.fromCoroutine(self._list_one(node)))
+        )
+        since = self._remembered[("listing", node)].since if ("listing", node) in self._remembered else 0.0
+        listing.addTimeout(max(since + patience - self._clock.seconds(), 0.0), self._clock)
+        with suppress(NodeError, defer.TimeoutError):
+            # A failure is noted in its conduct; what it listed before stays.
+            await listing
+
+    async def _list_one(self, node: str) -> None:
+        fields, _ = await self._ask_fields(node, *ALL_TIME, _LISTING_SECONDS)
+        self.catalogue.replace(node, fields)
+
+    async def _ask_fields(self, node: str, start: float, end: float, deadline: float) -> FieldsReply:
+        call = self.consumer.get_fields(node, start, end, deadline=_tenths(deadline))
+        reply: FieldsReply = await self._noting(node, call)
+        self.catalogue.extend(node, reply[0])
+        return reply
+
+    async def _noting(self, node: str, call: Deferred[Any]) -> Any:
+        try:
+            reply = await call
+        except NodeError as error:
+            self._note(node, error)
+            raise
+        self._note(node, None)
+        return reply
+
+    def _note(self, node: str, error: NodeError | None) -> None:
+        conduct = self._conduct.setdefault(node, Conduct())
+        if isinstance(error, RouterAbsent) or (isinstance(error, NodeUnknown) and conduct.answered is None):
+            return  # It says nothing of this server; and a name that was never served needs no memory.
+        if not isinstance(error, NodeUnknown | NodeLate):
+            conduct.answered = self._clock.seconds()
+        conduct.late = isinstance(error, NodeLate)
+        conduct.problem = None if error is None or isinstance(error, TooMuchData) else str(error)
+
+    async def _once(self, key: object, make: Callable[[], Deferred[Any]]) -> Any:
+        now = self._clock.seconds()
+        for old in [old for old, shared in self._remembered.items() if shared.until <= now]:
+            del self._remembered[old]
+        shared = self._remembered.get(key)
+        if shared is None:
+            shared = self._remembered[key] = _Shared(now)
+            make().addBoth(self._answered, key, shared)
+        return await shared.wait()
+
+    def _answered(self, result: Any, key: object, shared: "_Shared") -> None:
+        if isinstance(result, Failure):
+            del self._remembered[key]  # The next one asks again.
+        shared.until = self._clock.seconds() + REMEMBERED_SECONDS
+        shared.fire(result)
+
+
+class _Shared:
+    """One result for many; who stops waiting does not stop the others."""
+
+    until = math.inf
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self._waiting: list[Deferred[Any]] = []
+        self._results: list[Any] = []
+
+    def fire(self, result: Any) -> None:
+        self._results.append(result)
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(result)
+
+    def wait(self) -> Deferred[Any]:
+        mine: Deferred[Any] = Deferred(self._waiting.remove)
+        if self._results:
+            mine.callback(self._results[0])
+        else:
+            self._waiting.append(mine)
+        return mine
+
+
+def _tenths(deadline: float) -> float:
+    """Seconds as they read well in a sentence, and above zero."""
+    return max(round(deadline, 1), 0.1)

@@ -1,0 +1,1 @@
+"""Every data server, one folder each."""

@@ -1,0 +1,1 @@
+"""Live data of OCS feeds."""

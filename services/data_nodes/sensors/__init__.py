@@ -1,0 +1,1 @@
+"""Temperatures, fans, load and memory of the host."""

@@ -1,0 +1,50 @@
+"""The data server of the host's sensors."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from autobahn.wamp.types import SessionDetails
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread
+
+from services.data_nodes.sensors.source import Sensors
+from services.data_nodes.settings import take_settings
+from sisock.base import DataNodeServer
+from sisock.shapes import DataReply, FieldsReply
+from sisock.times import time_range
+
+
+class SensorsServer(DataNodeServer):
+    """Measures in a thread, from the first session on and between sessions as well."""
+
+    name = "sensors"
+    description = "Temperatures, fans, load and memory of the host"
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        settings = take_settings(self, environ)
+        self.sensors = Sensors(settings, self.log.warn)
+        self._interval: float = settings["INTERVAL"]
+        self._measuring = LoopingCall(self._measure)
+
+    @inlineCallbacks
+    def _measure(self) -> Any:
+        readings = yield deferToThread(self.sensors.measure)
+        self.sensors.keep(readings, time.time())
+
+    def after_onJoin(self, details: SessionDetails) -> None:
+        """Begin to measure, once."""
+        if not self._measuring.running:
+            self._measuring.start(self._interval).addErrback(
+                lambda failure: self.log.failure("sensors: measuring stopped", failure=failure)
+            )
+
+    def get_fields(self, start: float, end: float) -> FieldsReply:
+        """List every field that has been read."""
+        return self.sensors.get_fields()
+
+    def get_data(self, field: list[str], start: float, end: float, min_stride: float | None = None) -> DataReply | bool:
+        """Serve from memory."""
+        return self.sensors.get_data(field, *time_range(start, end), min_stride)

@@ -1,0 +1,83 @@
+"""The newest readings of the host, and the answers made from them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+from services.data_nodes.ring import Ring
+from services.data_nodes.selection import mean_interval, select
+from services.data_nodes.sensors.measuring import ChipsUnreadableError, Reading, read_chips, read_kernel
+from sisock.errors import SettingError
+from sisock.shapes import DataReply, Field, FieldsReply, Timeline
+
+TIMELINE = "sensors"
+
+
+class Sensors:
+    """One timeline of readings: `measure` takes one and may block; `keep` puts it with the others."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        tell: Callable[..., None],
+        chips: Callable[[], dict[str, Reading]] = read_chips,
+        kernel: Callable[[], dict[str, Reading]] = read_kernel,
+    ) -> None:
+        """Make an empty store.
+
+        Parameters
+        ----------
+        settings
+            The values of the options in `server.yml`.
+        tell
+            Logs a warning: a format, and the facts in it by name, as txaio does.
+        chips, kernel
+            Give readings, by field.
+
+        Raises
+        ------
+        SettingError
+            INTERVAL or DEPTH is not above zero.
+        """
+        for name in ("INTERVAL", "DEPTH"):
+            if not settings[name] > 0:
+                raise SettingError(name, f"{settings[name]} is too small", "give a number above 0")
+        self._max_points = settings["MAX_POINTS"]
+        self._ring = Ring(settings["DEPTH"])
+        self._tell = tell
+        self._chips, self._kernel = chips, kernel
+        self._about: dict[str, Reading] = {}
+        self._told: str | None = None
+
+    def measure(self) -> dict[str, Reading]:
+        """Read the chips and the kernel. Blocks for as long as lm-sensors takes; says once when there are no chips."""
+        problem = None
+        try:
+            readings = self._chips()
+        except ChipsUnreadableError as error:
+            readings, problem = {}, str(error)
+        if problem and problem != self._told:
+            self._tell("serving load, memory and thermal zones of the kernel alone: {why}", why=problem)
+        self._told = problem
+        return readings | self._kernel()
+
+    def keep(self, readings: Mapping[str, Reading], now: float) -> None:
+        """Store readings taken at `now`, UNIX seconds."""
+        self._about.update(readings)
+        self._ring.append([now], {name: [reading.value] for name, reading in readings.items()}, now)
+
+    def get_fields(self) -> FieldsReply:
+        """List every field that has been read."""
+        fields = {
+            name: Field(description=self._about[name].description, timeline=TIMELINE, type=kind,
+                        units=self._about[name].units)
+            for name, kind in self._ring.kinds.items()
+        }  # fmt: skip
+        timeline = Timeline(interval=mean_interval(self._ring.t), field=list(fields))
+        return fields, {TIMELINE: timeline} if fields else {}
+
+    def get_data(
+        self, fields: Iterable[str], start: float, end: float, min_stride: float | None = None
+    ) -> DataReply | Literal[False]:
+        """Answer with the readings in [start, end), UNIX seconds."""
+        requested = list(fields)
+        return select(requested, {TIMELINE: self._ring.samples(requested)}, start, end, min_stride, self._max_points)

@@ -1,0 +1,1 @@
+"""Weather of the APEX site, from text files or synthetic."""

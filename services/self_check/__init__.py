@@ -1,0 +1,1 @@
+"""Asks the bridge, as Grafana would, whether every data server shows samples."""

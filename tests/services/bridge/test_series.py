@@ -1,0 +1,83 @@
+"""Samples as they are drawn."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.bridge.planner import Stream
+from services.bridge.reading import Window
+from services.bridge.series import datapoints, draw
+
+FIELD = {"description": None, "timeline": "t", "type": "number", "units": None}
+
+
+def stream(t, values, kind="number", interval=None):
+    return Stream({**FIELD, "type": kind}, list(t), list(values), interval)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 2000), st.floats(-1e6, 1e6) | st.just(math.nan)), max_size=200),
+    st.integers(1, 300),
+)
+def test_whatever_a_server_sends_is_drawn_in_range_in_order_and_within_the_points(samples, points):
+    window = Window(1000, 1500, points=points)
+    series = draw(stream([t for t, _ in samples], [value for _, value in samples]), window)
+    drawn = datapoints(series, window, 1.0)
+    stamps = drawn[:, 1] / 1e3
+    assert np.all((stamps >= 1000) & (stamps < 1500))
+    assert np.all(np.diff(stamps) > 0)
+    assert len(drawn) <= points + 2
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300), st.integers(2, 50))
+def test_the_greatest_and_the_least_value_are_always_drawn(values, points):
+    window = Window(1000, 1000 + len(values), points=points)
+    series = draw(stream(1000 + np.arange(len(values)), values), window)
+    if len(series.t) > 1:
+        assert (np.nanmin(series.values), np.nanmax(series.values)) == (min(values), max(values))
+
+
+def test_samples_that_fit_are_drawn_untouched():
+    t = 1000 + np.array([0.1, 1.2, 2.3, 7.9])
+    series = draw(stream(t, [1, 2, 3, 4]), Window(1000, 1010, points=100))
+    assert series.t.tolist() == t.tolist()
+    assert series.values.tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("t", "interval", "holes"),
+    [
+        ([0, 1, 2, 10, 11], 1.0, [3]),
+        ([0, 1, 2, 10, 11], None, [3]),
+        ([0, 1, 2, 3, 4], 1.0, []),
+        ([0, 1, 3, 4, 7], 1.0, []),
+        ([0, 60, 120, 180], 1.0, []),  # Its server lies about the interval.
+        ([0, 1, 100, 101, 200, 201], 1.0, [2, 102]),
+        ([0, 500], None, []),
+        ([5], 1.0, []),
+        ([], 1.0, []),
+    ],
+)
+def test_a_null_stands_in_each_gap(t, interval, holes):
+    window = Window(1000, 2000, points=10000)
+    drawn = datapoints(draw(stream(1000 + np.array(t), [1.0] * len(t)), window), window, interval)
+    assert [stamp / 1e3 - 1000 for value, stamp in drawn if np.isnan(value)] == holes
+
+
+def test_thinning_makes_no_gaps():
+    window = Window(0, 10000, points=500)
+    steady = datapoints(draw(stream(np.arange(10000), np.arange(10000) % 7), window), window, 1.0)
+    assert not np.isnan(steady).any()
+    jitter = np.cumsum(np.random.default_rng(1).uniform(10, 40, 300))
+    window = Window(0, jitter[-1] + 1, points=400)
+    assert not np.isnan(datapoints(draw(stream(jitter, [1.0] * 300), window), window, 25.0)).any()
+
+
+def test_text_and_booleans_keep_their_type():
+    window = Window(0, 10)
+    assert draw(stream([1, 2], ["a", None], "string"), window).plain() == ["a", None]
+    assert draw(stream([1, 2], [1.5, "broken"]), window).type == "string"
+    assert draw(stream([1, 2, 3], [True, None, False], "bool"), window).plain() == [True, None, False]

@@ -1,0 +1,339 @@
+"""Requests of Grafana's SimpleJSON data source, over HTTP, to data servers of every conduct."""
+
+import json
+import math
+import time
+
+import pytest
+
+PANEL = {
+    # As Grafana 10 sends it.
+    "app": "dashboard", "requestId": "Q101", "timezone": "browser", "panelId": 2, "dashboardUID": "live",
+    "range": {"from": "2023-11-14T22:13:20.000Z", "to": "2023-11-14T22:14:20.000Z",
+              "raw": {"from": "now-1m", "to": "now"}},
+    "interval": "1s", "intervalMs": 1000,
+    "targets": [
+        {"datasource": {"type": "grafana-simple-json-datasource", "uid": "x"}, "refId": "A", "target": "good::a",
+         "type": "timeserie", "hide": False},
+        {"refId": "B", "target": "select metric", "type": "timeserie"},
+        {"refId": "C", "target": "good::b", "type": "timeserie", "hide": True},
+    ],
+    "maxDataPoints": 800,
+    "scopedVars": {"__interval": {"text": "1s", "value": "1s"}, "__interval_ms": {"text": "1000", "value": 1000}},
+    "startTime": 1700000061000, "rangeRaw": {"from": "now-1m", "to": "now"}, "adhocFilters": [],
+}  # fmt: skip
+
+
+def test_a_panel_of_grafana_gets_the_samples_of_its_range_and_no_others(serve, nodes):
+    with serve({"good": nodes.good()}) as bridge:
+        (series,) = bridge.ask("/query", PANEL).json
+    assert (series["target"], series["refId"], series["unit"]) == ("good::a", "A", "K")
+    assert "meta" not in series
+    assert series["datapoints"] == [[t % 100, t * 1000] for t in range(1_700_000_000, 1_700_000_060)]
+
+
+def test_replies_come_in_the_order_of_the_targets_whichever_server_is_first(serve, nodes):
+    with serve({"one": nodes.good(), "two": nodes.good()}) as bridge:
+        replies = bridge.query("two::b", "one::a", "two::a", "one::b", "two::b")
+    assert [each["target"] for each in replies] == ["two::b", "one::a", "two::a", "one::b", "two::b"]
+    assert [each["refId"] for each in replies] == list("ABCDE")
+    asked = [args for procedure, args in bridge.consumer.calls if procedure.endswith("two.get_data")]
+    assert [sorted(args[0]) for args in asked] == [["a", "b"]], "a server is asked once for all of its fields"
+
+
+def test_no_bad_target_and_no_bad_server_spoils_another(serve, nodes):
+    short = {"data": {"a": [1.0]}, "timeline": {"t": {"t": [1.0, 2.0], "finalized_until": None}}}
+    servers = {
+        "good": nodes.good(),
+        "silent": nodes.silent(),
+        "raising": nodes.raising(),
+        "too_much": nodes.answering(data=False),
+        "short": nodes.answering(short),
+        "empty_reply": nodes.answering({}),
+        "text": nodes.answering("<html>"),
+        "no_fields": nodes.answering({}, fields=None),
+        "bad_fields": nodes.answering({}, fields=[1, 2]),
+    }
+    reasons = {
+        "silent::a": "did not answer within", "raising::a": "disk on fire", "too_much::a": "holds more data",
+        "short::a": "2 stamps", "empty_reply::a": "'data' and 'timeline'", "text::a": "'data' and 'timeline'",
+        "bad_fields::a": "a pair of dictionaries", "nobody::a": "no data server named 'nobody'",
+        "good::zz": "has no field 'zz'", "good::A": "did you mean 'a'?", "without separator": "write <server>::<field>",
+        "::a": "names no field", "good::": "names no field", "a b::c": "names no field", "$var::a": "variable $var",
+        "a.b.c::x": "names no field",
+    }  # fmt: skip
+    with serve(servers) as bridge:
+        replies = bridge.query(*reasons, "good::b")
+    assert len(replies[-1]["datapoints"]) == 60
+    for reply, (target, reason) in zip(replies, reasons.items(), strict=False):
+        assert reply["target"] == target
+        assert reply["datapoints"] == []
+        assert reason in nodes.notices(reply), target
+        assert {each["severity"] for each in reply["meta"]["notices"]} <= {"info", "warning", "error"}
+
+
+def test_a_field_that_its_server_cannot_send_does_not_spoil_the_servers_other_fields(serve, nodes):
+    def get_data(fields, start, _end, _stride):
+        t = [start, start + 1]
+        return {"data": {f: [1, 2] if f == "a" else [1] for f in fields}, "timeline": {"t": {"t": t}}}
+
+    with serve({"half": nodes.Node(lambda *_: nodes.table(), get_data)}) as bridge:
+        bad, fine = bridge.query("half::b", "half::a")
+    assert "has 1 values" in nodes.notices(bad)
+    assert [value for value, _ in fine["datapoints"]] == [1, 2]
+
+
+def test_a_silent_server_costs_its_deadline_and_the_next_request_less(serve, nodes):
+    with serve({"silent": nodes.silent(), "good": nodes.good()}) as bridge:
+        body = nodes.request("silent::a", "good::a")
+        first = bridge.ask("/query", body)
+        assert 0.4 < first.seconds < 2
+        assert bridge.consumer.cancelled == ["silent"]
+        assert len(first.json[1]["datapoints"]) == 60
+
+
+def test_nan_and_infinities_are_null(serve, nodes):
+    strange = [1.0, math.nan, math.inf, -math.inf, None, 2.0]
+
+    def get_data(fields, start, _end, _stride):
+        t = [start + step for step in range(6)]
+        return {"data": dict.fromkeys(fields, strange), "timeline": {"t": {"t": t, "finalized_until": None}}}
+
+    with serve({"good": nodes.Node(lambda *_: nodes.table(), get_data)}) as bridge:
+        (series,) = bridge.query("good::a")
+    assert [value for value, _ in series["datapoints"]] == [1, None, None, None, None, 2]
+
+
+def test_integers_too_great_for_json_are_rounded_with_a_notice(serve, nodes):
+    with serve(
+        {"good": nodes.good(lambda t: [2**53 + 1, 10**400, -(2**70)] * (len(t) // 3) + [1] * (len(t) % 3))}
+    ) as b:
+        (series,) = b.query("good::a")
+        table = b.query({"target": "good::a", "type": "table"})[0]
+    assert "rounded" in nodes.notices(series)
+    assert {value for value, _ in series["datapoints"]} <= {2**53, None, -(2**70), 1}
+    assert {row[1] for row in table["rows"]} <= {2**53, None, -(2**70), 1}
+
+
+def test_booleans_draw_as_zero_and_one_and_stay_booleans_in_a_table(serve, nodes):
+    with serve({"good": nodes.good(lambda t: [int(each) % 2 == 0 for each in t], kind="bool", units=None)}) as bridge:
+        series, table = bridge.query("good::a", {"target": "good::a", "type": "table", "refId": "T"}, seconds=3)
+    assert [value for value, _ in series["datapoints"]] == [1, 0, 1]
+    assert "unit" not in series
+    assert table["type"] == "table"
+    assert [column["type"] for column in table["columns"]] == ["time", "boolean"]
+    assert [row[1] for row in table["rows"]] == [True, False, True]
+
+
+def test_text_is_a_table_or_a_notice(serve, nodes):
+    with serve({"good": nodes.good(lambda t: [f"état {int(each) % 10}" for each in t], kind="string")}) as bridge:
+        series, table = bridge.query("good::a", {"target": "good::a", "type": "table", "refId": "T"}, seconds=2)
+    assert series["datapoints"] == []
+    assert "table" in nodes.notices(series)
+    assert table["rows"] == [[nodes.NOW * 1000, "état 0"], [nodes.NOW * 1000 + 1000, "état 1"]]
+    assert table["columns"][1] == {"text": "good::a", "type": "string"}
+
+
+def test_text_of_a_server_that_calls_everything_a_number_is_text(serve, nodes):
+    with serve({"good": nodes.good(lambda t: ["on"] * len(t))}) as bridge:
+        (series,) = bridge.query("good::a")
+    assert "table" in nodes.notices(series)
+
+
+def test_a_series_has_at_most_max_data_points_and_no_spike_is_lost(serve, nodes):
+    spike = nodes.NOW + 1234
+    with serve({"good": nodes.good(lambda t: [99.0 if each == spike else 0.0 for each in t])}) as bridge:
+        for points in (1, 2, 7, 100, 1000):
+            (series,) = bridge.query("good::a", seconds=3600, maxDataPoints=points)
+            drawn = series["datapoints"]
+            stamps = [t for _, t in drawn]
+            assert 0 < len(drawn) <= max(points, 2)
+            assert max(value for value, _ in drawn) == 99.0, points
+            assert stamps == sorted(set(stamps))
+            assert all(nodes.NOW * 1000 <= t < (nodes.NOW + 3600) * 1000 for t in stamps)
+        asked = bridge.consumer.calls[-1][1]
+        assert asked[3] == pytest.approx(3.6)
+
+
+@pytest.mark.parametrize(
+    ("asked", "stride"),
+    [
+        ({"maxDataPoints": 600, "intervalMs": 30000}, 30),
+        ({"maxDataPoints": 360, "intervalMs": 1000}, 10),
+        ({"maxDataPoints": None}, 3.6),
+        ({"maxDataPoints": 0, "intervalMs": 0}, 3.6),
+        ({"maxDataPoints": -5, "intervalMs": -1}, 3.6),
+        ({"maxDataPoints": 1e300}, 3600 / 11000),
+        ({"interval": "1m", "maxDataPoints": 500}, 60),
+        ({"interval": ">10s", "maxDataPoints": 500}, 10),
+        ({"interval": "2w", "maxDataPoints": 500}, 3600),
+        ({"interval": "1M", "intervalMs": 20000, "maxDataPoints": 500}, 20),
+    ],
+)  # fmt: skip
+def test_servers_are_asked_for_the_spacing_that_the_panel_needs(serve, nodes, asked, stride):
+    with serve({"good": nodes.good()}) as bridge:
+        bridge.query("good::a", seconds=3600, **asked)
+        procedure, args = bridge.consumer.calls[-1]
+    assert procedure.endswith("good.get_data")
+    assert args[3] == pytest.approx(stride)
+
+
+def test_series_of_one_reply_share_a_cap(serve, nodes):
+    with serve({"good": nodes.good()}, MAX_REPLY_POINTS=100) as bridge:
+        replies = bridge.query("good::a", "good::b", seconds=3600, maxDataPoints=1000)
+    assert all(0 < len(each["datapoints"]) <= 50 for each in replies)
+
+
+def test_a_gap_shows_as_a_null(serve, nodes):
+    def get_data(fields, start, _end, _stride):
+        t = [start + step for step in (0, 1, 2, 3, 20, 21)]
+        return {"data": {field: [5.0] * 6 for field in fields}, "timeline": {"t": {"t": t, "finalized_until": None}}}
+
+    with serve({"good": nodes.Node(lambda *_: nodes.table(), get_data)}) as bridge:
+        (series,) = bridge.query("good::a")
+    assert [(value, t / 1000 - nodes.NOW) for value, t in series["datapoints"]] == [
+        (5, 0), (5, 1), (5, 2), (5, 3), (None, 4), (5, 20), (5, 21)]  # fmt: skip
+
+
+def test_times_keep_their_fraction(serve, nodes):
+    def get_data(fields, _start, _end, _stride):
+        t = [nodes.NOW + 0.25, nodes.NOW + 1.1234567]
+        return {"data": {field: [1, 2] for field in fields}, "timeline": {"t": {"t": t, "finalized_until": None}}}
+
+    with serve({"good": nodes.Node(lambda *_: nodes.table(), get_data)}) as bridge:
+        (series,) = bridge.query("good::a", seconds=2)
+    assert [t for _, t in series["datapoints"]] == pytest.approx(
+        [nodes.NOW * 1000 + 250, nodes.NOW * 1000 + 1123.457], abs=2e-3, rel=0
+    )
+
+
+def test_timelines_named_as_so3g_does_are_found_by_their_list_of_fields(serve, nodes):
+    start = nodes.NOW
+    reply = {
+        "data": {"a": [1, 2, 3], "b": [4, 5]},
+        "timeline": {
+            "group0": {"t": [start, start + 2, start + 4], "finalized_until": start, "fields": ["a"]},
+            "group1": {"t": [start + 1, start + 3], "finalized_until": start, "fields": ["b"]},
+        },
+    }
+    with serve({"archive": nodes.answering(reply)}) as bridge:
+        a, b = bridge.query("archive::a", "archive::b")
+    assert [t / 1000 - start for _, t in a["datapoints"]] == [0, 2, 4]
+    assert [t / 1000 - start for _, t in b["datapoints"]] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (r"good::(a|b)", ["good::a", "good::b"]),
+        (r"good::{b,a}", ["good::b", "good::a"]),
+        (r"(good|other)::a", ["good::a", "other::a"]),
+        (r"good::*", ["good::a", "good::a.b/c", "good::b"]),
+        (r"*::a", ["good::a", "other::a"]),
+        (r"good::a\.b\/c", ["good::a.b/c"]),
+        (r"good::a.b/c", ["good::a.b/c"]),
+        (r"  good::a ", ["good::a"]),
+        (r"good::(a\.b\/c|b)", ["good::a.b/c", "good::b"]),
+    ],
+)
+def test_variables_of_a_dashboard_stand_for_their_values(serve, nodes, text, names):
+    servers = {"good": nodes.good(names=("a", "b", "a.b/c")), "other": nodes.good(names=("a",))}
+    with serve(servers) as bridge:
+        replies = bridge.query(text)
+    assert [each["target"] for each in replies] == names
+    assert all(len(each["datapoints"]) == 60 and each["refId"] == "A" for each in replies)
+
+
+def test_search_lists_all_names_and_keeps_those_of_a_server_that_went_away(serve, nodes):
+    servers = {"good": nodes.good(), "other": nodes.good(names=("c",))}
+    with serve(servers) as bridge:
+        everything = ["good::a", "good::b", "other::c"]
+        assert bridge.ask("/search", {"target": ""}).json == everything
+        del servers["other"]
+        for body in ({"target": ""}, {}, b"", {"target": "*"}, {"target": None}):
+            assert bridge.ask("/search", body).json == everything
+        assert bridge.ask("/search", {"target": "good::*"}).json == ["good::a", "good::b"]
+        assert bridge.ask("/search", {"target": "THER"}).json == ["other::c"]
+        assert bridge.ask("/search", {"target": "nothing like it"}).json == []
+
+
+def test_search_is_answered_when_one_server_is_silent_or_the_hub_is_away(serve, nodes):
+    with serve({"good": nodes.good(), "silent": nodes.silent()}) as bridge:
+        assert bridge.ask("/search", {}).json == ["good::a", "good::b"]
+        bridge.consumer.hub = False
+        assert bridge.ask("/search", {}).json == ["good::a", "good::b"]
+
+
+def test_a_server_that_is_new_is_listed_within_seconds(serve, nodes):
+    servers = {}
+    with serve(servers) as bridge:
+        assert bridge.ask("/search", {}).json == []
+        servers["good"] = nodes.good()
+        deadline = time.monotonic() + 10
+        while bridge.ask("/search", {}).json != ["good::a", "good::b"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def test_annotations_and_filters_are_answered(serve, nodes):
+    with serve({"good": nodes.good(), "other": nodes.good()}) as bridge:
+        annotation = {"range": PANEL["range"], "rangeRaw": {"from": "now-1m", "to": "now"},
+                      "annotation": {"name": "notes", "enable": True, "iconColor": "red", "query": "#x"}}  # fmt: skip
+        assert bridge.ask("/annotations", annotation).json == []
+        assert bridge.ask("/tag-keys", {}).json == [{"type": "string", "text": "node"}]
+        assert bridge.ask("/tag-keys", b"").json == [{"type": "string", "text": "node"}]
+        assert bridge.ask("/tag-values", {"key": "node"}).json == [{"text": "good"}, {"text": "other"}]
+        assert bridge.ask("/tag-values", {"key": "colour"}).json == []
+        only = [{"key": "node", "operator": "=", "value": "other"}]
+        assert [each["target"] for each in bridge.query("*::a", adhocFilters=only)] == ["other::a"]
+        strange = bridge.query("good::a", adhocFilters=[{"key": "x", "operator": "=~", "value": "y"}])
+        assert "not heeded" in nodes.notices(strange[0])
+
+
+def test_without_router_every_question_is_503_and_the_program_is_live(serve, nodes):
+    with serve({"good": nodes.good()}) as bridge:
+        bridge.consumer.attached = False
+        for path, body in (("/", None), ("/search", {}), ("/query", nodes.request("good::a")), ("/health/ready", None)):
+            reply = bridge.ask(path, body)
+            assert reply.status == 503, path
+            assert "router" in reply.json["error"]["message"]
+            assert int(reply.headers["Retry-After"]) > 0
+        assert bridge.ask("/health/live").status == 200
+        bridge.consumer.attached = True
+        assert bridge.ask("/").status == 200
+        assert len(bridge.query("good::a")[0]["datapoints"]) == 60
+
+
+def test_health_says_what_answers_and_what_does_not(serve, nodes):
+    with serve({"good": nodes.good(), "silent": nodes.silent()}) as bridge:
+        bridge.ask("/search", {})
+        bridge.query("silent::a")
+        report = bridge.ask("/health/ready").json
+        assert (report["status"], report["router"], report["hub"]) == ("ready", True, True)
+        good, silent = report["servers"]
+        assert (good["name"], good["online"], good["fields"], good["problem"]) == ("good", True, 2, None)
+        assert good["description"] == "the good"
+        assert silent["fields"] == 0
+        assert "did not answer" in silent["problem"]
+        bridge.consumer.hub = False
+        reply = bridge.ask("/health/ready")
+        assert reply.status == 503
+        assert "hub" in reply.json["error"]["message"]
+        assert reply.json["router"] is True
+
+
+def test_an_empty_range_and_an_empty_list_of_targets_are_answered(serve, nodes):
+    with serve({"good": nodes.good()}) as bridge:
+        (series,) = bridge.query("good::a", seconds=0)
+        assert series["datapoints"] == []
+        assert "empty" in nodes.notices(series)
+        assert bridge.query() == []
+        assert json.loads(bridge.ask("/query", nodes.request({"target": None}, {"target": ""}, {})).body) == []
+
+
+def test_all_time_may_be_asked_from_the_epoch_on(serve, nodes):
+    with serve({"good": nodes.good()}) as bridge:
+        body = nodes.request("good::a") | {"range": {"from": "1969-12-31T00:00:00Z", "to": "1970-01-01T00:00:10Z"}}
+        (series,) = bridge.ask("/query", body).json
+    assert [t for _, t in series["datapoints"]] == [1000 * t for t in range(1, 10)]
+    assert bridge.consumer.calls[-1][1][1] == 1.0, "zero and below would be seconds before now"

@@ -1,0 +1,229 @@
+"""The buffer of OCS feeds: what it takes, names, refuses and lets go."""
+
+import math
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.data_nodes.data_feed.source import Feeds
+from sisock.config import declared_options, load_settings
+from sisock.errors import SettingError
+from sisock.shapes import check_data, check_fields
+
+NOW = 1_700_000_000.0
+TOPIC = "observatory.LSA22YE.feeds.temperatures"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make(**environ: str) -> tuple[Feeds, Clock, list[str]]:
+    said: list[str] = []
+    clock = Clock()
+    options = declared_options("services.data_nodes.data_feed", "server.yml")
+    feeds = Feeds(load_settings(options, environ), clock, lambda event, **facts: said.append(event.format(**facts)))
+    return feeds, clock, said
+
+
+def message(data: dict[str, Any], stamps: Any = (NOW,), block: str = "temps", **feed: Any) -> list[Any]:
+    content = {"block_name": block, "timestamps": list(stamps), "data": data, "influxdb_tags": None}
+    return [{block: content}, {"record": True, "feed_name": "temperatures", "agent_class": "Lakeshore372Agent"} | feed]
+
+
+def all_data(feeds: Feeds, **asked: Any) -> Any:
+    fields, _ = check_fields(feeds.get_fields())
+    return check_data(feeds.get_data(list(fields), NOW - 1e6, NOW + 1e6, **asked), list(fields))
+
+
+def test_one_feed_names_its_fields_as_the_manual_does() -> None:
+    feeds, _, _ = make(TARGET="LSA22YE", FEED="temperatures")
+    assert (feeds.subscription.topic, feeds.subscription.match) == (TOPIC, "exact")
+    feeds.receive(TOPIC, message({"Channel 1 T": [0.1], "State": ["ok"], "on": [True]}))
+    fields, timelines = feeds.get_fields()
+    assert {name: field["type"] for name, field in fields.items()} == {
+        "channel_1_t": "number", "state": "string", "on": "bool"}  # fmt: skip
+    assert fields["channel_1_t"]["description"] == (
+        "Channel 1 T, feed temperatures of observatory.LSA22YE (Lakeshore372Agent)"
+    )
+    assert timelines == {"temps": {"interval": None, "field": ["channel_1_t", "state", "on"]}}
+
+
+def test_all_feeds_name_their_fields_as_the_archive_does() -> None:
+    feeds, _, _ = make()
+    assert (feeds.subscription.topic, feeds.subscription.match) == ("observatory..feeds.", "wildcard")
+    feeds.receive(TOPIC, message({"Channel_01_T": [0.1]}))
+    fields, timelines = feeds.get_fields()
+    assert list(fields) == [f"{TOPIC}.channel_01_t"]
+    assert list(timelines) == [f"{TOPIC}.temps"]
+
+
+def test_the_address_root_is_the_sites() -> None:
+    feeds, _, _ = make(OCS_ADDRESS_ROOT="chile")
+    assert feeds.subscription.topic == "chile..feeds."
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [({"TARGET": "a"}, "FEED"), ({"FEED": "a"}, "TARGET"), ({"BUFFER_TIME": "0"}, "BUFFER_TIME"),
+     ({"BUFFER_TIME": "nan"}, "BUFFER_TIME"), ({"MAX_FIELDS": "-1"}, "MAX_FIELDS")],
+)  # fmt: skip
+def test_a_setting_that_makes_no_sense_is_refused(environ: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingError, match=named):
+        make(**environ)
+
+
+def test_blocks_of_one_message_have_their_own_timelines() -> None:
+    feeds, _, _ = make()
+    both = message({"a": [1, 2]}, (NOW, NOW + 1))
+    both[0] |= message({"b": [3]}, block="other")[0]
+    feeds.receive(TOPIC, both)
+    reply = all_data(feeds)
+    assert reply["data"] == {f"{TOPIC}.a": [1.0, 2.0], f"{TOPIC}.b": [3.0]}
+    assert reply["timeline"][f"{TOPIC}.temps"]["t"] == [NOW, NOW + 1]
+    assert reply["timeline"][f"{TOPIC}.temps"]["finalized_until"] == NOW + 1
+
+
+def test_many_messages_arrive_value_by_value() -> None:
+    feeds, clock, said = make(TARGET="a", FEED="b")
+    chance, sent = random.Random(1), []
+    for _ in range(500):
+        count = chance.randint(1, 20)
+        stamps = [clock.now + i / 20 for i in range(count)]
+        values = [chance.random() for _ in stamps]
+        sent += zip(stamps, values, strict=True)
+        feeds.receive("observatory.a.feeds.b", message({"x": values}, stamps))
+        clock.now += 1.0
+    reply = all_data(feeds)
+    assert list(zip(reply["timeline"]["temps"]["t"], reply["data"]["x"], strict=True)) == sent
+    assert (feeds.received, dict(feeds.dropped), said) == (len(sent), {}, [])
+
+
+def test_a_feed_that_is_not_recorded_is_passed_over_without_a_word() -> None:
+    feeds, _, said = make()
+    feeds.receive("observatory.a.feeds.heartbeat", [0, {"record": False, "feed_name": "heartbeat"}])
+    assert (feeds.get_fields(), feeds.dropped["unrecorded"], said) == (({}, {}), 1, [])
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        None, 1, "text", [], [{}], {}, [1, 2, 3], [{}, {}], [[], {"record": True}], [{"b": 1}, {"record": True}],
+        [{"b": {"data": []}}, {"record": True}], [{"b": {"timestamps": [NOW]}}, {"record": True}],
+        [{"b": {"timestamps": [NOW], "data": [1]}}, {"record": True}],
+        [{"b": {"timestamps": None, "data": {"x": None}}}, {"record": True}],
+        [{"b": {"timestamps": {"a": 1}, "data": {"x": [1]}}}, {"record": True}],
+        message({1: [1]}), message({"": [1]}), message({"x" * 256: [1]}), message({"x": [1]}, block="b" * 256),
+        message({"x": [[1]]}), message({"x": [b"1"]}), message({"x": [1, 2]}), message({"x": [1]}, ("now",)),
+    ],
+)  # fmt: skip
+def test_no_message_raises_and_each_damaged_one_is_counted_and_told(damaged: Any) -> None:
+    feeds, _, said = make()
+    feeds.receive(TOPIC, damaged)
+    assert sum(feeds.dropped.values()) > 0
+    assert said
+    assert said[0].startswith(f"dropped {next(n for n in feeds.dropped.values() if n)} of {TOPIC}: ")
+    assert all_data(feeds)["data"] in ({}, {f"{TOPIC}.x": []})
+    feeds.receive(TOPIC, message({"good": [1]}))
+    assert all_data(feeds)["data"][f"{TOPIC}.good"] == [1.0]
+
+
+def test_the_same_damage_is_told_every_ten_minutes() -> None:
+    feeds, clock, said = make()
+    for _ in range(1300):
+        clock.now += 1
+        feeds.receive(TOPIC, message({"x": [1]}, ("soon",)))
+    assert [line.partition(" of")[0] for line in said] == ["dropped 1", "dropped 600", "dropped 600"]
+
+
+def test_a_publisher_of_ever_new_addresses_does_not_fill_the_log() -> None:
+    feeds, _, said = make()
+    for i in range(5000):
+        feeds.receive(f"observatory.{i}.feeds.x", message({"x": [1]}, ("soon",)))
+    feeds.receive("observatory.a.feeds." + "x" * 10_000, message({"x": [1]}))
+    assert len(said) <= 1002
+    assert feeds.dropped == {"bad_stamp": 5000, "bad_name": 1}
+    assert feeds.get_fields() == ({}, {})
+
+
+def test_nan_is_a_sample_without_a_value() -> None:
+    feeds, _, _ = make(TARGET="a", FEED="b")
+    feeds.receive("", message({"x": [1, math.nan, math.inf]}, (NOW, NOW + 1, NOW + 2)))
+    assert all_data(feeds)["data"] == {"x": [1.0, None, None]}
+
+
+def test_samples_older_than_the_buffers_time_are_gone_also_of_a_silent_agent() -> None:
+    feeds, clock, _ = make(BUFFER_TIME="100")
+    feeds.receive(TOPIC, message({"x": [1]}))
+    clock.now += 99
+    assert all_data(feeds)["data"] == {f"{TOPIC}.x": [1.0]}
+    clock.now += 2
+    assert feeds.get_fields() == ({}, {})
+    assert feeds.get_data([f"{TOPIC}.x"], 1, NOW + 1e6) == {"data": {f"{TOPIC}.x": []}, "timeline": {}}
+    feeds.receive("observatory.other.feeds.x", message({"y": [1]}, (clock.now,)))
+    assert feeds.nbytes == 64 * 8 * 2, "the memory of the silent agent has been given back"
+
+
+def test_fields_beyond_the_bound_are_refused_and_those_there_go_on() -> None:
+    feeds, _, said = make(MAX_FIELDS="2")
+    feeds.receive(TOPIC, message({"a": [1], "b": [2], "c": [3], "d": [4]}))
+    feeds.receive(TOPIC, message({"a": [5]}, (NOW + 1,)))
+    assert all_data(feeds)["data"] == {f"{TOPIC}.a": [1.0, 5.0], f"{TOPIC}.b": [2.0, None]}
+    assert feeds.dropped == {"too_many_fields": 2}
+    assert "MAX_FIELDS" in said[0]
+
+
+def test_a_publisher_that_runs_away_does_not_take_the_memory_of_the_host() -> None:
+    feeds, clock, said = make(MAX_MEMORY="1", MAX_SAMPLES="1000000")
+    feeds.receive("observatory.good.feeds.f", message({"x": [1] * 50}, [NOW - i for i in range(50)]))
+    for i in range(300):
+        stamps = clock.now + np.arange(1000) / 1000
+        feeds.receive(TOPIC, message({"x": stamps.tolist(), "s": [f"{i} text"] * 1000}, stamps.tolist()))
+        clock.now += 1.0
+        assert feeds.nbytes <= 2**20
+    assert feeds.dropped["memory"] > 0
+    assert "MAX_MEMORY" in said[0]
+    reply = feeds.get_data([f"{TOPIC}.x", "observatory.good.feeds.f.x"], 1, clock.now)
+    assert reply
+    assert len(reply["data"][f"{TOPIC}.x"]) > 1000
+    assert len(reply["data"]["observatory.good.feeds.f.x"]) == 50
+
+
+def test_samples_beyond_the_bound_of_a_timeline_push_out_the_oldest() -> None:
+    feeds, _, _ = make(MAX_SAMPLES="3")
+    feeds.receive(TOPIC, message({"x": [1, 2, 3, 4, 5]}, [NOW + i for i in range(5)]))
+    assert all_data(feeds)["data"] == {f"{TOPIC}.x": [3.0, 4.0, 5.0]}
+    assert feeds.dropped == {"overflow": 2}
+
+
+def test_two_fields_of_one_name_do_not_mix() -> None:
+    feeds, _, said = make()
+    feeds.receive(TOPIC, message({"Temp": [1], "temp": [2]}))
+    assert all_data(feeds)["data"] == {f"{TOPIC}.temp": [1.0]}
+    assert feeds.dropped == {"name_taken": 1}
+    assert "same name" in said[0]
+
+
+def test_the_hosts_clock_set_back_leaves_the_buffer_working() -> None:
+    feeds, clock, _ = make()
+    feeds.receive(TOPIC, message({"x": [1]}))
+    clock.now -= 3600
+    feeds.receive(TOPIC, message({"x": [2]}, (clock.now,)))
+    reply = feeds.get_data([f"{TOPIC}.x"], 1, NOW + 1)
+    assert reply
+    assert list(reply["data"][f"{TOPIC}.x"]) == [2.0]
+
+
+def test_the_answer_is_thinned_where_points_are_capped() -> None:
+    feeds, _, _ = make(MAX_POINTS="100")
+    values = [100.0 if i == 777 else math.sin(i / 100) for i in range(3000)]
+    feeds.receive(TOPIC, message({"x": values}, [NOW - 3000 + i for i in range(3000)]))
+    thinned = all_data(feeds)["data"][f"{TOPIC}.x"]
+    assert len(thinned) <= 100
+    assert max(thinned) == 100.0

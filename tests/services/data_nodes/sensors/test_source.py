@@ -1,0 +1,54 @@
+"""The sensors source: readings kept, and said once when there are no chips."""
+
+import pytest
+
+from services.data_nodes.sensors.measuring import ChipsUnreadableError, Reading
+from services.data_nodes.sensors.source import Sensors
+from sisock.errors import SettingError
+from sisock.shapes import check_data, check_fields
+
+SETTINGS = {"INTERVAL": 2.5, "DEPTH": 4, "MAX_POINTS": 0}
+NOW = 1_700_000_000.0
+
+
+def no_chips() -> dict[str, Reading]:
+    raise ChipsUnreadableError("lm-sensors finds no chips")
+
+
+def test_the_newest_readings_are_kept_to_the_depth() -> None:
+    sensors = Sensors(SETTINGS, lambda *_, **__: None)
+    for i in range(10):
+        sensors.keep({"chip.temp1": Reading(40.0 + i, "C", "temp1 of chip chip")}, NOW + 2.5 * i)
+    fields, timelines = check_fields(sensors.get_fields())
+    assert fields == {"chip.temp1": {"description": "temp1 of chip chip", "timeline": "sensors", "type": "number",
+                                     "units": "C"}}  # fmt: skip
+    assert timelines["sensors"]["interval"] == 2.5
+    reply = check_data(sensors.get_data(["chip.temp1"], 1, 2e9), ["chip.temp1"])
+    assert reply
+    assert reply["data"]["chip.temp1"] == [46.0, 47.0, 48.0, 49.0]
+
+
+def test_nothing_read_yet_is_no_field() -> None:
+    sensors = Sensors(SETTINGS, lambda *_, **__: None)
+    assert sensors.get_fields() == ({}, {})
+    assert sensors.get_data(["a"], 1, 2e9) == {"data": {"a": []}, "timeline": {}}
+
+
+def test_without_chips_the_kernel_is_served_and_that_is_said_once() -> None:
+    said: list[str] = []
+    sensors = Sensors(SETTINGS, lambda event, **facts: said.append(event.format(**facts)), no_chips,
+                      lambda: {"load_1min": Reading(0.5, None, "load")})  # fmt: skip
+    assert [set(sensors.measure()) for _ in range(3)] == [{"load_1min"}] * 3
+    assert said == ["serving load, memory and thermal zones of the kernel alone: lm-sensors finds no chips"]
+
+
+def test_with_chips_both_are_served() -> None:
+    sensors = Sensors(SETTINGS, lambda *_, **__: None, lambda: {"chip.a": Reading(1, "C", "")},
+                      lambda: {"load_1min": Reading(0.5, None, "load")})  # fmt: skip
+    assert set(sensors.measure()) == {"chip.a", "load_1min"}
+
+
+@pytest.mark.parametrize("name", ["INTERVAL", "DEPTH"])
+def test_an_interval_or_depth_of_nothing_is_refused(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        Sensors(SETTINGS | {name: 0}, lambda *_, **__: None)
