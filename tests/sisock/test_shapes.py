@@ -45,7 +45,7 @@ def test_arrays_leave_as_plain_lists_and_no_number_is_nan() -> None:
 
 
 def test_too_much_passes_as_false() -> None:
-    assert check_data(False, ["x"]) is False
+    assert check_data(reply=False, requested=["x"]) is False
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_field_is_held_against_the_timeline_that_it_follows() -> None:
     ("values", "expected"),
     [
         ([1, 2.5, "a", True, None], [1, 2.5, "a", True, None]),
-        ((np.float32(1.5), np.int64(2), np.bool_(True)), [1.5, 2, True]),
+        ((np.float32(1.5), np.int64(2), np.bool_(1)), [1.5, 2, True]),
         (np.array(["a", "b"]), ["a", "b"]),
         (np.array([True, False]), [True, False]),
         (np.array([1, None, float("nan")], dtype=object), [1, None, None]),
