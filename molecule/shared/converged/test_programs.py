@@ -1,0 +1,38 @@
+"""Programs of the inventory run, and what they serve is listed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from seen import Bridge, Program
+from testinfra.host import Host
+
+
+def test_every_program_of_the_inventory_runs(programs: Callable[[], dict[str, Program]], site: dict[str, Any]) -> None:
+    """Router, hub, bridge, each data server and each OCS agent, in their groups."""
+    listed = programs()
+    due = {f"servers:{server['name']}" for server in site["sisock_servers"]}
+    due |= {f"ocs:{agent['instance_id']}" for agent in site["ocs_agents"]}
+    due |= {"router:crossbar", "sisock:hub", "sisock:bridge"}
+    assert due <= set(listed)
+    assert {name: program.state for name, program in listed.items() if program.state != "RUNNING"} == {}
+
+
+def test_every_server_of_the_inventory_is_listed(bridge: Bridge, site: dict[str, Any]) -> None:
+    """/search knows fields of each."""
+    assert {name.partition("::")[0] for name in bridge.search()} >= {each["name"] for each in site["sisock_servers"]}
+
+
+def test_recorded_data_belong_to_ocs(host: Host) -> None:
+    """The aggregator writes below /data, and anybody may read what it wrote."""
+    assert (host.file("/data").user, host.file("/data").group) == ("ocs", "ocs")
+    owners = set(host.check_output("find /data -type f -printf '%u:%g\\n'").split())
+    assert owners == {"ocs:ocs"}
+
+
+@pytest.mark.parametrize("account", ["ocs", "crossbar", "sisock-hub", "sisock-bridge", "sisock-server", "nobody"])
+def test_what_belongs_to_the_system_still_does(host: Host, account: str) -> None:
+    """No program of ours can change a file below /etc, /opt or /usr."""
+    as_account = f"setpriv --reuid={account} --regid=$(id -g {account}) --init-groups"
+    writable = host.run(f"{as_account} find /etc /opt /usr -xdev -not -type l -writable -print").stdout
+    assert writable == ""

@@ -1,0 +1,62 @@
+"""One program is killed at a time: it comes back, and no other notices more than a pause."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import pytest
+from seen import Bridge, Program, until
+from testinfra.host import Host
+
+BACK = 30.0
+"""Seconds within which everything answers as before."""
+AGENTS_BACK = 60.0
+"""Seconds more that OCS agents have for joining the router again; they wait longer from one attempt to the next."""
+
+
+def test_each_killed_program_comes_back_alone(
+    host: Host,
+    bridge: Bridge,
+    programs: Callable[[], dict[str, Program]],
+    live_fields: Callable[[set[str]], dict[str, str]],
+    site: dict[str, Any],
+    subtests: pytest.Subtests,
+) -> None:
+    """kill -9: within 30 s it runs and all is listed and answered; no other program was started again."""
+    feeds = {f"servers:{each['name']}" for each in site["sisock_servers"] if each["type"] == "data_feed"}
+    for name in programs():
+        with subtests.test(msg=name):
+            before, listed = programs(), bridge.search()
+            fields = live_fields(listed)
+            oldest = {field: points[0] for field, points in bridge.query(fields, -3000, 0)[1].items()}
+            host.check_output("kill -KILL %s", str(before[name].pid))
+
+            until(BACK, partial(is_back, name, before[name].pid, programs, bridge, listed, fields))
+            until(AGENTS_BACK, partial(is_fresh, bridge, fields))
+            after = programs()
+            assert {each for each in before if after[each] != before[each]} == {name}
+            if name not in feeds:
+                kept = {field: points[0] for field, points in bridge.query(fields, -3000, 0)[1].items()}
+                assert kept == oldest
+
+
+def is_back(
+    name: str,
+    killed: int,
+    programs: Callable[[], dict[str, Program]],
+    bridge: Bridge,
+    listed: set[str],
+    live: Iterable[str],
+) -> bool:
+    """Whether the killed program runs anew, every field is listed, and each server answers for one of its fields."""
+    now = programs()[name]
+    if now.state != "RUNNING" or now.pid == killed or not bridge.search() >= listed:
+        return False
+    # Of a feed, a field that is published all the time: others may be silent for long.
+    one_of_each = {field.partition("::")[0]: field for field in [*listed, *live]}
+    return all(bridge.query(one_of_each.values(), 1, 0)[1].values())
+
+
+def is_fresh(bridge: Bridge, live: Iterable[str]) -> bool:
+    """Whether every live field is fresh."""
+    return not bridge.stale(live)

@@ -1,0 +1,43 @@
+"""Of a site that was taken off, only what people recorded is left."""
+
+import os
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+# Made by the installation of Debian packages, or by their removal, and not of ours.
+OF_PACKAGES = ("/etc/alternatives/", "/etc/rc", "/etc/ld.so.cache", "/etc/mysql/debian")
+
+
+def test_the_data_stay_and_belong_to_ocs(host: Host) -> None:
+    """Recorded files are there as they were, with their account."""
+    recorded = host.check_output("find /data -name '*.g3' -size +0 -printf '%u:%g\\n'").split()
+    assert recorded
+    assert set(recorded) == {"ocs:ocs"}
+
+
+@pytest.mark.parametrize("account", ["crossbar", "sisock-hub", "sisock-bridge", "sisock-server"])
+def test_no_account_of_a_program_is_left(host: Host, account: str) -> None:
+    """Neither the account nor its group."""
+    assert not host.user(account).exists
+    assert not host.group(account).exists
+
+
+def test_nothing_of_ours_runs(host: Host) -> None:
+    """No program, no unit that failed for want of one, no port but SSH's to the outside."""
+    assert not host.run("pgrep --full --list-full '[s]ervices[.]|[o]cs-agent|[c]rossbar|[s]upervisord'").stdout
+    assert host.check_output("systemctl --failed --plain --no-legend") == ""
+    listed = host.check_output("ss --tcp --listening --numeric --no-header").splitlines()
+    ports = {int(line.split()[3].rpartition(":")[2]) for line in listed}
+    assert not ports & {8080, 8001, 5000}
+
+
+def test_nothing_else_is_left(host: Host) -> None:
+    """Files, folders, accounts and groups are those of the fresh host, or a package's."""
+    name = host.check_output("hostname")
+    fresh = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], f"{name}.files").read_text().splitlines()
+    now = host.check_output((Path(__file__).parents[1] / "list_files.sh").read_text()).splitlines()
+    packaged = host.check_output("cat /var/lib/dpkg/info/*.list /var/lib/dpkg/info/*.conffiles").splitlines()
+    left = set(now) - set(fresh) - set(packaged)
+    assert {path for path in left if not path.startswith(OF_PACKAGES)} == {"/data", "ocs"}

@@ -1,0 +1,268 @@
+"""What is wrong with an inventory, in sentences, before anything is touched.
+
+Every filter returns a list of problems. Each says what is wrong, where, and what to do.
+"""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+# Variables of an inventory that are not a role's: how Ansible connects, and what a site keeps for itself.
+_FREE_PREFIXES = ("ansible_", "local_")
+_LISTENING = "0A"
+# What supervisor's configuration cannot hold in the value of an environment variable.
+_UNWRITABLE = re.compile(r"[\"\r\n]|\s[;#]")
+_KINDS: Mapping[str, Callable[[Any], Any]] = {"int": int, "float": float}
+_BOOLEANS = ("1", "true", "yes", "on", "0", "false", "no", "off", "")
+
+
+def inventory_problems(sources: Iterable[str], roles_dir: str) -> list[str]:
+    """Variables that no role declares, in the YAML files of an inventory.
+
+    Parameters
+    ----------
+    sources
+        Paths of the inventory: folders, or their hosts file.
+    roles_dir
+        Folder of the roles, whose `meta/argument_specs.yml` declare the variables.
+    """
+    known = sorted(declared_variables(roles_dir))
+    problems = []
+    for path in sorted({path for source in sources for path in _inventory_files(Path(source))}):
+        for name, line in _variables(path):
+            if name not in known and not name.startswith(_FREE_PREFIXES):
+                problems.append(
+                    f"{path}:{line}: no role has a variable {name!r}; {_nearest(name, known)}"
+                    "A variable that is the site's own begins with local_."
+                )
+    return problems
+
+
+def declared_variables(roles_dir: str) -> dict[str, dict[str, Any]]:
+    """Variables that an inventory may set, with their declarations: those of each role's main entry point."""
+    options: dict[str, dict[str, Any]] = {}
+    for path in Path(roles_dir).glob("*/meta/argument_specs.yml"):
+        specs = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
+        options |= specs.get("main", {}).get("options", {})
+    return options
+
+
+def server_problems(servers: Any, data_nodes_dir: str) -> list[str]:
+    """What is wrong with `sisock_servers`.
+
+    Parameters
+    ----------
+    servers
+        The list, as the inventory gives it.
+    data_nodes_dir
+        Folder with one folder per type of data server, each with a `server.yml`.
+    """
+    types = {path.parent.name: path for path in Path(data_nodes_dir).glob("*/server.yml")}
+    problems: list[str] = []
+    for where, server in _items("sisock_servers", servers, "name", problems):
+        problems += _keys(where, server, ("name", "type"), ("description", "settings"))
+        problems += _written(where, "description", server.get("description", ""))
+        kind, settings = server.get("type"), server.get("settings") or {}
+        if kind is None:
+            continue
+        if kind not in types:
+            problems.append(f"{where}: there is no server of type {kind!r}; {_nearest(str(kind), sorted(types))}")
+        elif not isinstance(settings, Mapping):
+            problems.append(f"{where}: settings is no mapping; write each setting as NAME: value below it.")
+        else:
+            declared = yaml.safe_load(types[kind].read_text(encoding="utf-8")).get("options") or {}
+            problems += _settings(f"{where}, type {kind}", settings, declared)
+    return problems
+
+
+def agent_problems(agents: Any) -> list[str]:
+    """What is wrong with `ocs_agents`."""
+    problems: list[str] = []
+    for where, agent in _items("ocs_agents", agents, "instance_id", problems):
+        problems += _keys(where, agent, ("class", "instance_id"), ("arguments",))
+        arguments = agent.get("arguments") or []
+        if not isinstance(arguments, Sequence) or not all(_is_argument(argument) for argument in arguments):
+            problems.append(
+                f"{where}: arguments must be a list of lists, such as [[--mode, acq], [--sample-rate, 10]]."
+            )
+    return problems
+
+
+def port_problems(ports: Iterable[Mapping[str, Any]], texts: Sequence[str]) -> list[str]:
+    """Ports that are needed and that somebody else listens on.
+
+    Parameters
+    ----------
+    ports
+        Each with `variable`, `port` and `owners`, the accounts that may hold it because they are ours.
+    texts
+        What /proc/net/tcp, /proc/net/tcp6 and /etc/passwd of the host hold.
+    """
+    tcp, tcp6, passwd = texts
+    accounts = {fields[2]: fields[0] for fields in (line.split(":") for line in passwd.splitlines()) if len(fields) > 2}
+    holders: dict[int, str] = {}
+    for line in [*tcp.splitlines(), *tcp6.splitlines()]:
+        fields = line.split()
+        if len(fields) > 7 and fields[3] == _LISTENING:
+            holders[int(fields[1].rpartition(":")[2], 16)] = accounts.get(fields[7], f"number {fields[7]}")
+    problems = []
+    for wanted in ports:
+        port, variable = int(wanted["port"]), wanted["variable"]
+        holder = holders.get(port)
+        if holder is not None and holder not in wanted["owners"]:
+            problems.append(
+                f"Port {port} ({variable}) is in use by a program of the account {holder!r}. "
+                f"Stop it (`ss -ltnp 'sport = :{port}'` as root names it) or set {variable} to a free port."
+            )
+    ours = Counter(int(wanted["port"]) for wanted in ports)
+    problems += [f"Port {port} is given to {n} programs; give each its own." for port, n in ours.items() if n > 1]
+    return problems
+
+
+def _items(variable: str, items: Any, identity: str, problems: list[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each usable item and where it stands; what makes an item unusable, or two alike, is added to `problems`."""
+    if not isinstance(items, Sequence) or isinstance(items, str):
+        problems.append(f"{variable} is no list; begin each item with a dash.")
+        return
+    for name, number in Counter(str(i.get(identity)) for i in items if isinstance(i, Mapping)).items():
+        if number > 1 and name != "None":
+            problems.append(f"{variable}: {number} items have the {identity} {name!r}; give each its own.")
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            problems.append(f"{variable}[{index}] is no mapping; it needs {identity} and the rest as keys.")
+            continue
+        given = item.get(identity)
+        where = f"{variable}[{index}] ({given})" if given else f"{variable}[{index}]"
+        if given is not None and not _NAME.fullmatch(str(given)):
+            problems.append(
+                f"{where}: {identity} {str(given)!r} is no name; take letters, digits, _ and -, a letter first."
+            )
+        yield where, item
+
+
+def _keys(where: str, item: Mapping[str, Any], required: Sequence[str], others: Sequence[str]) -> list[str]:
+    allowed = [*required, *others]
+    problems = [f"{where}: unknown key {key!r}; {_nearest(str(key), allowed)}" for key in item if key not in allowed]
+    return problems + [f"{where}: {key} is missing; add it." for key in required if item.get(key) in (None, "")]
+
+
+def _settings(where: str, settings: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    problems = []
+    for name, value in settings.items():
+        if name not in declared:
+            problems.append(f"{where}: unknown setting {name!r}; {_nearest(str(name), sorted(declared))}")
+            continue
+        option = declared[name]
+        explained = f"{name} is: {_sentence(option)}"
+        if not _is_kind(option.get("type", "str"), value):
+            problems.append(f"{where}: {name} is {value!r}, which is no {option.get('type', 'str')}. {explained}")
+        elif "choices" in option and value not in option["choices"]:
+            choices = ", ".join(map(str, option["choices"]))
+            problems.append(f"{where}: {name} is {value!r}; take one of {choices}. {explained}")
+        problems += _written(where, name, value)
+    for name, option in declared.items():
+        if option.get("required") and settings.get(name) is None:
+            problems.append(f"{where}: the setting {name} is missing; add it. {name} is: {_sentence(option)}")
+    return problems
+
+
+def _written(where: str, name: str, value: Any) -> list[str]:
+    if _UNWRITABLE.search(str(value)):
+        return [f"{where}: {name} holds a double quote, a line break, or ; or # after a space; write it without."]
+    return []
+
+
+def _is_kind(kind: str, value: Any) -> bool:
+    if value is None:
+        return True
+    if kind == "list":
+        return isinstance(value, (Sequence, str))
+    if isinstance(value, (Mapping, list, tuple)):
+        return False
+    if kind == "bool":
+        return str(value).lower() in _BOOLEANS
+    if kind in _KINDS:
+        try:
+            _KINDS[kind](str(value))
+        except ValueError:
+            return False
+    return True
+
+
+def _is_argument(argument: Any) -> bool:
+    if not isinstance(argument, Sequence) or isinstance(argument, str):
+        return False
+    return len(argument) > 0 and str(argument[0]).startswith("-")
+
+
+def _sentence(option: Mapping[str, Any]) -> str:
+    text = option.get("description", "not described")
+    return text if isinstance(text, str) else " ".join(text)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}? "
+    if len(known) > 12:
+        return ""
+    return f"known are {', '.join(known)}. " if known else "none is known. "
+
+
+def _inventory_files(source: Path) -> Iterator[Path]:
+    folder = source if source.is_dir() else source.parent
+    hosts = [source] if source.is_file() else [p for p in folder.iterdir() if p.is_file()]
+    variables = [p for kind in ("group_vars", "host_vars") for p in (folder / kind).rglob("*") if p.is_file()]
+    yield from (p for p in [*hosts, *variables] if p.suffix in (".yml", ".yaml", ""))
+
+
+def _variables(path: Path) -> Iterator[tuple[str, int]]:
+    """Each variable that a file sets, with its line; what is encrypted as a whole is passed over."""
+    text = path.read_text(encoding="utf-8")
+    if text.startswith("$ANSIBLE_VAULT"):
+        return
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if {"group_vars", "host_vars"} & set(path.parts):
+        yield from _mapping_keys(root)
+    else:
+        yield from _host_file_variables(root)
+
+
+def _host_file_variables(groups: yaml.Node | None) -> Iterator[tuple[str, int]]:
+    for _, group in _pairs(groups):
+        for key, value in _pairs(group):
+            if key.value == "vars":
+                yield from _mapping_keys(value)
+            elif key.value == "hosts":
+                for _, variables in _pairs(value):
+                    yield from _mapping_keys(variables)
+            elif key.value == "children":
+                yield from _host_file_variables(value)
+
+
+def _mapping_keys(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
+    yield from ((str(key.value), key.start_mark.line + 1) for key, _ in _pairs(node))
+
+
+def _pairs(node: yaml.Node | None) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
+    return list(node.value) if isinstance(node, yaml.MappingNode) else []
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name the filters."""
+        return {
+            "declared_variables": declared_variables,
+            "inventory_problems": inventory_problems,
+            "server_problems": server_problems,
+            "agent_problems": agent_problems,
+            "port_problems": port_problems,
+        }
