@@ -15,21 +15,22 @@ BASE_URI : the lowest level URI of all topics and procedures.
 All but the last come from the environment, and are read when they are asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError, TransportLost
 from autobahn.wamp.types import Challenge, ComponentConfig, SessionDetails
-from twisted.internet.defer import inlineCallbacks, maybeDeferred
+from twisted.internet.defer import CancelledError, inlineCallbacks, maybeDeferred
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThread
+from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from sisock.config import Router
 from sisock.errors import SettingError, SisockError
-from sisock.session import RouterSession
+from sisock.session import RouterSession, problem_of
 from sisock.shapes import DataReply, FieldsReply, check_data, check_fields
+from sisock.threads import DaemonThreads
 from sisock.times import sisock_to_unix_time, time_range
 from sisock.uris import BASE_URI, ERROR_SERVER, HUB_ADD, NODE_NAME, get_data_uri, get_fields_uri, uri
 
@@ -48,6 +49,9 @@ ANNOUNCE_SECONDS = 10.0
 """How often a server that is listed tells the hub that it is there."""
 RETRY_SECONDS = 1.0
 """How often a server that is not listed tries to be."""
+
+BLOCKING_THREADS = 10
+"""How many blocking questions a server answers at a time."""
 
 WAMP_USER: str
 WAMP_SECRET: str
@@ -85,6 +89,7 @@ class DataNodeServer(RouterSession):
         self._timeline_of: dict[str, str] = {}
         self._unregistered: list[tuple[str, Any]] = []
         self._standing: str | None = None
+        self._threads = DaemonThreads(minthreads=0, maxthreads=BLOCKING_THREADS, name="blocking")
 
     def after_onJoin(self, details: SessionDetails) -> Any:
         """Run what else the server needs after each join, for instance subscribe to topics; may return a Deferred."""
@@ -103,7 +108,7 @@ class DataNodeServer(RouterSession):
         -------
         `sisock.shapes.FieldsReply`, or a Deferred of it.
         """
-        return deferToThread(self.get_fields_blocking, start, end)
+        return self._in_a_thread(self.get_fields_blocking, start, end)
 
     def get_fields_blocking(self, start: float, end: float) -> FieldsReply:
         """Do as `get_fields`, in a thread of its own."""
@@ -126,13 +131,20 @@ class DataNodeServer(RouterSession):
         `sisock.shapes.DataReply`, `False` when that is more than the server sends at once, or a Deferred of either.
         Arrays and lists are both fine.
         """
-        return deferToThread(self.get_data_blocking, field, start, end, min_stride)
+        return self._in_a_thread(self.get_data_blocking, field, start, end, min_stride)
 
     def get_data_blocking(
         self, field: list[str], start: float, end: float, min_stride: float | None = None
     ) -> DataReply | bool:
         """Do as `get_data`, in a thread of its own."""
         raise NotImplementedError(f"{type(self).__name__} must answer get_data or get_data_blocking")
+
+    def _in_a_thread(self, answer: Callable[..., Any], *args: object) -> Any:
+        from twisted.internet import reactor
+
+        if not self._threads.started:
+            self._threads.start()
+        return deferToThreadPool(reactor, self._threads, answer, *args)
 
     def onConnect(self) -> None:
         """Fired when the transport to the router is up: join the realm."""
@@ -143,43 +155,53 @@ class DataNodeServer(RouterSession):
         return super().onChallenge(challenge)
 
     @inlineCallbacks
-    def onJoin(self, details: SessionDetails) -> Any:
-        """Fired when the session has joined: register both procedures, announce the server, and run `after_onJoin`.
+    def begin(self, details: SessionDetails) -> Any:
+        """Register both procedures, run `after_onJoin`, and announce the server to the hub from now on.
 
-        A server whose name cannot be part of a URI leaves again, saying so.
+        Raises
+        ------
+        SettingError
+            The name is missing or cannot be part of a URI.
         """
         if not isinstance(self.name, str) or not NODE_NAME.fullmatch(self.name):
-            problem = SettingError("NAME", f"{self.name!r} is no name of a data server", "use letters, digits, _ and -")
-            self.leave("wamp.error.invalid_uri", str(problem))
-            return
+            raise SettingError("NAME", f"{self.name!r} is no name of a data server", "use letters, digits, _ and -")
         self._unregistered = [
             (get_fields_uri(self.name), self._answer_get_fields),
             (get_data_uri(self.name), self._answer_get_data),
         ]
         self._standing = None
-        self._heartbeat = LoopingCall(self._announce, details.session)
-        self._heartbeat.start(ANNOUNCE_SECONDS)
+        yield self._register()
+        # A server that, say, could not subscribe must not be listed.
         yield maybeDeferred(self.after_onJoin, details)
+        heartbeat: LoopingCall = LoopingCall(lambda: self._announce(details.session, heartbeat))
+        heartbeat.start(ANNOUNCE_SECONDS)
 
     @inlineCallbacks
-    def _announce(self, session: int) -> Any:
+    def _register(self) -> Any:
+        """Register what is not registered yet; answer with the problem, if there is one."""
+        while self._unregistered:
+            procedure, answer = self._unregistered[0]
+            try:
+                yield self.register(answer, procedure)
+            except ApplicationError as error:
+                return problem_of(error)
+            self._unregistered.pop(0)
+        return ""
+
+    @inlineCallbacks
+    def _announce(self, session: int, heartbeat: LoopingCall) -> Any:
         """Be registered and known to the hub; said again and again, so that no restart of anybody matters."""
         if self._session_id != session:
-            self._heartbeat.stop()
+            heartbeat.stop()
             return
         try:
-            while self._unregistered:
-                procedure, answer = self._unregistered[0]
-                yield self.register(answer, procedure)
-                self._unregistered.pop(0)
-            admitted = yield self.call(HUB_ADD, self.name, self.description, session)
-            standing = "" if admitted else "the hub knows another live server of this name"
-        except ApplicationError as error:
-            standing = error.error_message() if error.args else error.error
+            standing = yield self._register()
+            if not standing and not (yield self.call(HUB_ADD, self.name, self.description, session)):
+                standing = "the hub knows another live server of this name"
         except TransportLost:
             return
         except Exception as error:  # Whatever it is, the next beat must come.
-            standing = f"{type(error).__name__}: {error}"
+            standing = problem_of(error)
         if standing and standing != self._standing:
             self.log.warn(
                 "server {name} is not listed: {problem}; trying again every {every:g} s",
@@ -190,7 +212,7 @@ class DataNodeServer(RouterSession):
         elif standing != self._standing:
             self.log.info("server {name} is listed by the hub", name=self.name)
         self._standing = standing
-        self._heartbeat.interval = RETRY_SECONDS if standing else ANNOUNCE_SECONDS
+        heartbeat.interval = RETRY_SECONDS if standing else ANNOUNCE_SECONDS
 
     @inlineCallbacks
     def _answer_get_fields(self, start: float, end: float) -> Any:
@@ -218,9 +240,11 @@ def _told_to_the_caller(log: Any, procedure: str) -> Iterator[None]:
     # Whatever goes wrong in an author's code must reach the caller as a sentence, and must not end the server.
     try:
         yield
+    except CancelledError:
+        raise  # The caller no longer waits.
     except SisockError as error:
         log.warn("{procedure} refused: {error}", procedure=procedure, error=error)
         raise ApplicationError(ERROR_SERVER, str(error)) from error
     except Exception as error:
         log.failure("{procedure} failed: {log_failure.value}", procedure=procedure, failure=Failure())
-        raise ApplicationError(ERROR_SERVER, f"{type(error).__name__}: {error}") from error
+        raise ApplicationError(ERROR_SERVER, problem_of(error)) from error

@@ -18,7 +18,7 @@ from twisted.internet.threads import blockingCallFromThread
 
 from sisock.config import Router
 from sisock.errors import NodeFailed, NodeLate, NodeUnknown, RouterAbsent, ShapeError, TooMuchData
-from sisock.session import RouterSession
+from sisock.session import RouterSession, problem_of
 from sisock.session import connect as connect_session
 from sisock.shapes import DataReply, FieldsReply, check_data, check_fields
 from sisock.uris import GET_DATA_NODE, NODE_ADDED, NODE_SUBTRACTED, get_data_uri, get_fields_uri
@@ -39,8 +39,8 @@ class Consumer(RouterSession):
     """Called, when set, after a data server has come or gone, and after each join."""
 
     @inlineCallbacks
-    def onJoin(self, details: SessionDetails) -> Any:
-        """Fired when the session has joined: hear of data servers that come and go."""
+    def begin(self, details: SessionDetails) -> Any:
+        """Hear of data servers that come and go."""
         for topic in (NODE_ADDED, NODE_SUBTRACTED):
             yield self.subscribe(self._nodes_changed, topic)
         self._nodes_changed()
@@ -100,9 +100,10 @@ class Consumer(RouterSession):
             if failure.check(CancelledError) or not failure.check(ApplicationError):
                 return failure
             if error.error == ApplicationError.NO_SUCH_PROCEDURE:
-                raise NodeUnknown(node) from error
-            raise NodeFailed(node, str(error.args[0]) if error.args else error.error) from error
+                raise NodeUnknown(node, group) from error
+            raise NodeFailed(node, problem_of(error)) from error
 
+        group = "sisock:hub" if node == _HUB else "servers:"
         if not self.is_attached():
             raise RouterAbsent
         call: Deferred[Any] = self.call(procedure, *args)

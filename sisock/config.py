@@ -139,13 +139,15 @@ class Router:
         if self.secret_file is None:
             raise SettingError("WAMP_SECRET", "is missing", f"set it, or WAMP_SECRET_FILE, for the user {self.user!r}")
         try:
-            return self.secret_file.read_text(encoding="utf-8").strip()
+            secret = self.secret_file.read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise SettingError(
-                "WAMP_SECRET_FILE",
-                f"{self.secret_file} cannot be read ({error.strerror})",
-                "let the program's user read it",
-            ) from error
+            problem = f"{self.secret_file} cannot be read ({error.strerror})"
+            raise SettingError("WAMP_SECRET_FILE", problem, "let the program's user read it") from error
+        except UnicodeDecodeError as error:
+            raise SettingError("WAMP_SECRET_FILE", f"{self.secret_file} is no text", "put the secret there") from error
+        if not secret:
+            raise SettingError("WAMP_SECRET_FILE", f"{self.secret_file} is empty", "put the secret there")
+        return secret
 
     def __repr__(self) -> str:
         return f"Router({self.url}, realm {self.realm}, user {self.user})"

@@ -43,8 +43,8 @@ class RouterAbsent(NodeError):
 class NodeUnknown(NodeError):
     """Nobody serves under this name at this moment."""
 
-    def __init__(self, node: str) -> None:
-        super().__init__(f"no data server named {node!r} is online; look at 'supervisorctl status servers:'")
+    def __init__(self, node: str, programs: str = "servers:") -> None:
+        super().__init__(f"nobody named {node!r} is online; look at 'supervisorctl status {programs}'")
 
 
 class NodeLate(NodeError):

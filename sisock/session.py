@@ -10,9 +10,9 @@ more when the reason changes.
 """
 
 import io
-import os
 import random
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,16 +20,18 @@ import txaio
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp import auth
-from autobahn.wamp.types import Challenge, CloseDetails, ComponentConfig
+from autobahn.wamp.exception import ApplicationError, TransportLost
+from autobahn.wamp.types import Challenge, CloseDetails, ComponentConfig, SessionDetails
+from OpenSSL.crypto import Error as PemError
 from twisted.application.internet import ClientService
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import inlineCallbacks, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionLost
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
 from twisted.python.failure import Failure
 
-from sisock.config import Router
+from sisock.config import Router, declared_options, load_settings
 from sisock.errors import SettingError, SisockError
 
 _PING_SECONDS = 10.0
@@ -40,7 +42,7 @@ class RouterSession(ApplicationSession):
     """Session that joins the realm with WAMP-CRA as the account that the environment names."""
 
     ended: str = ""
-    """Why the last session was refused or ended, as far as the router has said so."""
+    """Why the last session was refused, was given up or ended, as far as that is known."""
 
     @property
     def router(self) -> Router:
@@ -80,10 +82,40 @@ class RouterSession(ApplicationSession):
         signature: str | bytes = auth.compute_wcs(key, challenge.extra["challenge"])
         return signature if isinstance(signature, str) else signature.decode("ascii")
 
+    def begin(self, details: SessionDetails) -> Any:
+        """Do what makes a joined session useful: register, subscribe. May return a Deferred.
+
+        When it fails, the session leaves and joins again after a while: half a session would look like a whole one.
+        """
+
+    @inlineCallbacks
+    def onJoin(self, details: SessionDetails) -> Any:
+        """Fired when the session has joined the realm: `begin`."""
+        try:
+            yield maybeDeferred(self.begin, details)
+        except TransportLost:
+            return
+        except Exception as error:  # Whatever it is, the next session may do better.
+            if not isinstance(error, ApplicationError | SisockError):
+                self.log.failure("router: the session could not begin: {log_failure.value}", failure=Failure())
+            self.ended = problem_of(error)
+            self.leave()
+            return
+        begun = (self.config.extra or {}).get("begun")
+        if begun is not None:
+            begun(details)
+
     def onLeave(self, details: CloseDetails) -> None:
         """Fired when the session has ended or was refused: remember why, for `connect` to say."""
-        self.ended = f"{details.reason}: {details.message}" if details.message else str(details.reason)
+        self.ended = self.ended or f"{details.reason}: {details.message or 'no reason given'}"
         self.disconnect()
+
+
+def problem_of(error: BaseException) -> str:
+    """Make one sentence of an error."""
+    if isinstance(error, ApplicationError):
+        return str(error.args[0]) if error.args else str(error.error)
+    return str(error) if isinstance(error, SisockError) else f"{type(error).__name__}: {error}"
 
 
 class _Service(ClientService):
@@ -135,7 +167,8 @@ def connect(session: RouterSession, router: Router, clock: Any) -> ClientService
             said = problem
             log.warn("router: waiting for {url}: {problem}", url=router.url, problem=problem)
 
-    def joined(_session: object, details: Any) -> None:
+    def begun(details: SessionDetails) -> None:
+        # Not before: a session that joins and then gives up must not knock without a pause.
         nonlocal said
         said = ""
         backoff.reset()
@@ -151,7 +184,8 @@ def connect(session: RouterSession, router: Router, clock: Any) -> ClientService
         # Only the WAMP state (requests, registrations, transport) is made anew; the object, and what its class keeps
         # in it, stays.
         session.ended = ""
-        ApplicationSession.__init__(session, ComponentConfig(realm=router.realm, extra={"router": router}))
+        extra = {"router": router, "begun": begun}
+        ApplicationSession.__init__(session, ComponentConfig(realm=router.realm, extra=extra))
         return session
 
     class Protocol(WampWebSocketClientProtocol):
@@ -165,12 +199,10 @@ def connect(session: RouterSession, router: Router, clock: Any) -> ClientService
         # All is made for each attempt, so that a renewed certificate authority is taken up.
         try:
             authority = trustRootFromCertificates([Certificate.loadPEM(router.ca.read_bytes())])
-        except OSError as error:
-            raise SettingError(
-                "CROSSBAR_CA",
-                f"{router.ca} cannot be read ({error.strerror})",
-                "give the PEM file of the router's certificate authority",
-            ) from error
+        except (OSError, PemError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no PEM certificate"
+            remedy = "give the PEM file of the router's certificate authority"
+            raise SettingError("CROSSBAR_CA", f"{router.ca} cannot be read ({why})", remedy) from error
         options = optionsForClientTLS(router.host, trustRoot=authority)
         return wrapClientTLS(options, HostnameEndpoint(clock, router.host, router.tls_port)).connect(factory)
 
@@ -182,7 +214,6 @@ def connect(session: RouterSession, router: Router, clock: Any) -> ClientService
 
             return maybeDeferred(dial, factory).addErrback(failed)
 
-    session.on("join", joined)
     factory = WampWebSocketClientFactory(fresh, url=router.url)
     factory.protocol = Protocol
     factory.noisy = False
@@ -215,10 +246,12 @@ def run(make_session: Callable[[], RouterSession]) -> None:
 
     txaio.use_twisted()
     txaio.config.loop = reactor
+    # Timers must go on when the clock is set back; Twisted would wait until it has caught up.
+    reactor.seconds = time.monotonic
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # A log line is worth most just before the end.
-    txaio.start_logging(level=os.environ.get("LOGLEVEL", "info").lower())
     try:
+        txaio.start_logging(level=load_settings(declared_options("sisock", "router.yml"))["LOGLEVEL"])
         session, router = make_session(), Router.from_environ()
         router.secret()
     except SettingError as error:

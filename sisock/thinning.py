@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Stamps = NDArray[np.float64]
 Values = NDArray[Any]
+Places = NDArray[np.intp]
 
 
 _ROUNDING = 1e-6
@@ -41,16 +42,18 @@ def stride_for(count: int, start: float, end: float, min_stride: float | None, m
 def envelope(t: Stamps, values: Mapping[str, Values], min_stride: float | None) -> tuple[Stamps, dict[str, Values]]:
     """Thin a timeline to points at least `min_stride` apart, keeping each extreme of each field.
 
-    Time is cut into cells of twice the stride on multiples of the cell (so that nothing shimmers when the range
-    moves on); a cell of two or more samples becomes two points on the cell's own grid, which carry the least and the
-    greatest value of each field in the order in which they occurred; a lone sample becomes one point. So all fields
-    of a timeline go on sharing their stamps, no spike of one sample is lost, and a stamp is moved by less than two
-    cells. The first and the last cell, which the range may cut, are taken together with their neighbour, so that
-    every stamp lies between the first and the last of `t`. NaN counts as no value. Of anything but numbers, the first
-    and the last sample of the cell are taken.
+    The newest sample stays what it is, at its own time: it is what a tile or an alert reads. The time before it is cut
+    into cells of twice the stride on multiples of the cell (so that nothing shimmers when the range moves on); a cell
+    of two or more samples becomes two points on the cell's own grid, which carry the least and the greatest value of
+    each field in the order in which they occurred; a lone sample becomes one point. So all fields of a timeline go on
+    sharing their stamps, no spike of one sample is lost, and a stamp is moved by less than two cells. The first and the
+    last cell, which the range may cut, are taken together with their neighbour, so that every stamp lies between the
+    first and the last of `t`. NaN and None count as no value; false is less than true; of text, the first and the last
+    sample of the cell are taken.
 
-    Samples that already lie `min_stride` apart or more come back untouched. All samples within less than one stride
-    become one point: the value furthest from their mean.
+    Samples that already lie `min_stride` apart or more come back untouched. There is no room for both extremes where
+    all samples lie within less than two strides: then one point before the newest has the value furthest from the
+    mean, and within less than one stride the newest sample is all.
 
     Parameters
     ----------
@@ -67,45 +70,61 @@ def envelope(t: Stamps, values: Mapping[str, Values], min_stride: float | None) 
     """
     if min_stride is None or min_stride <= 0 or t.size < 2 or bool(np.all(np.diff(t) >= min_stride - _ROUNDING)):
         return t, dict(values)
-    span = float(t[-1] - t[0])
+    span, cell = float(t[-1] - t[0]), 2.0 * min_stride
     if span < min_stride:
-        return t[:1], {name: _furthest(v) for name, v in values.items()}
-    cell = 2.0 * min_stride
+        return t[-1:], {name: v[-1:] for name, v in values.items()}
+    if span < cell:
+        return t[[0, -1]], {name: np.r_[_furthest(v[:-1]), v[-1:]] for name, v in values.items()}
     index = np.floor(t / cell)
     if index[-1] - index[0] >= 2:
-        np.clip(index, index[0] + 1, index[-1] - 1, out=index)
-        origin = 0.0
+        # The last whole cell ends before the newest sample, so its later point leaves it the room that is due.
+        index, origin = np.clip(index[:-1], index[0] + 1, index[-1] - 1), 0.0
     else:
-        index = np.zeros_like(t)
-        origin, cell = float(t[0]), max(cell, span)
+        index, origin = np.zeros(t.size - 1), float(t[0])
     first = np.flatnonzero(np.r_[True, np.diff(index) > 0])
-    last = np.r_[first[1:], t.size] - 1
+    last = np.r_[first[1:], index.size] - 1
     start = origin + index[first] * cell
     lone = first == last
-    late = lone & (t[first] >= start + cell / 2)
-    slots = np.stack([start, start + cell / 2], axis=1)
+    late = lone & (t[first] >= start + min_stride)
+    slots = np.stack([start, start + min_stride], axis=1)
     taken = np.stack([~late, ~lone | late], axis=1)
     thinned = {}
     for name, v in values.items():
-        earlier, later = _extremes(v, first, last) if v.dtype.kind in "fiu" else (v[first], v[last])
-        thinned[name] = np.stack([earlier, later], axis=1)[taken]
-    return slots[taken], thinned
+        earlier, later = _extremes(v[:-1], first, last)
+        thinned[name] = np.r_[np.stack([earlier, later], axis=1)[taken], v[-1:]]
+    return np.r_[slots[taken], t[-1:]], thinned
 
 
-def _extremes(v: Values, first: NDArray[np.intp], last: NDArray[np.intp]) -> tuple[Values, Values]:
+def _extremes(v: Values, first: Places, last: Places) -> tuple[Values, Values]:
     """Least and greatest value of each run first..last (inclusive), in the order in which they occur."""
-    low, high = np.fmin.reduceat(v, first), np.fmax.reduceat(v, first)
+    number = _numbers(v)
+    if number is None:
+        return v[first], v[last]
+    low, high = np.fmin.reduceat(number, first), np.fmax.reduceat(number, first)
     size = last - first + 1
     place = np.arange(v.size)
-    first_low = np.minimum.reduceat(np.where(v == np.repeat(low, size), place, v.size), first)
-    first_high = np.minimum.reduceat(np.where(v == np.repeat(high, size), place, v.size), first)
-    rising = first_low <= first_high
-    return np.where(rising, low, high), np.where(rising, high, low)
+    # Where a run holds no value at all, nothing equals its least one: take its first sample.
+    first_low = np.minimum.reduceat(np.where(number == np.repeat(low, size), place, v.size), first)
+    first_high = np.minimum.reduceat(np.where(number == np.repeat(high, size), place, v.size), first)
+    first_low, first_high = (np.where(at < v.size, at, first) for at in (first_low, first_high))
+    return v[np.minimum(first_low, first_high)], v[np.maximum(first_low, first_high)]
+
+
+def _numbers(v: Values) -> Values | None:
+    """Values that can be compared, NaN where there is none; None for text."""
+    if v.dtype.kind in "fiu":
+        return v
+    if v.dtype.kind == "b":
+        return v.astype(float)
+    if all(value is None or isinstance(value, bool) for value in v):
+        return np.array([np.nan if value is None else float(value) for value in v])
+    return None
 
 
 def _furthest(v: Values) -> Values:
     """The one value, shape (1,), that is furthest from the mean; the first of what is no number."""
-    if v.dtype.kind not in "fiu" or bool(np.all(np.isnan(v))):
+    number = _numbers(v)
+    if number is None or bool(np.all(np.isnan(number))):
         return v[:1]
-    place = int(np.nanargmax(np.abs(v - np.nanmean(v))))
+    place = int(np.nanargmax(np.abs(number - np.nanmean(number))))
     return v[place : place + 1]

@@ -35,8 +35,8 @@ class Hub(RouterSession):
         self._register = Register()
 
     @inlineCallbacks
-    def onJoin(self, details: SessionDetails) -> Any:
-        """Fired when the session has joined."""
+    def begin(self, details: SessionDetails) -> Any:
+        """Find the servers that are there, and take up office."""
         self._register.clear()
         yield self.subscribe(self._left, "wamp.session.on_leave")
         yield self._find_servers()
@@ -49,21 +49,21 @@ class Hub(RouterSession):
     @inlineCallbacks
     def _find_servers(self) -> Any:
         registrations = yield self.call("wamp.registration.list")
-        found = yield gatherResults([self._owner_of(each) for each in registrations["exact"]], consumeErrors=True)
-        for node in filter(None, found):
-            self._register.add(node)
+        yield gatherResults([self._find_server(each) for each in registrations["exact"]], consumeErrors=True)
 
     @inlineCallbacks
-    def _owner_of(self, registration: int) -> Any:
+    def _find_server(self, registration: int) -> Any:
         try:
             described = yield self.call("wamp.registration.get", registration)
             served = _SERVED.fullmatch(described["uri"])
             if served is None:
-                return None
+                return
             callees = yield self.call("wamp.registration.list_callees", registration)
         except ApplicationError:
-            return None  # It left while we were asking.
-        return Node(name=served[1], description="", session=callees[0]) if callees else None
+            return  # It left while we were asking.
+        if callees:
+            # At once: should it leave from now on, we are told.
+            self._register.add(Node(name=served[1], description="", session=callees[0]))
 
     def _listed(self) -> list[dict[str, str]]:
         return [node.public() for node in self._register.listed()]

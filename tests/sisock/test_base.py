@@ -1,15 +1,82 @@
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from autobahn.wamp.exception import ApplicationError
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock, LoopingCall
 from twisted.python.failure import Failure
 
 from sisock.base import DataNodeServer
 
 FIELDS = ({"x": {"timeline": "t", "type": "number"}}, {"t": {"field": ["x"]}})
+
+
+class Beating(DataNodeServer):
+    """Server whose calls are noted, on a clock of its own."""
+
+    name = "mine"
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock, self.announced, self.hub_is_there = clock, [], True
+
+    def register(self, *_: Any, **__: Any) -> Any:
+        return succeed(None)
+
+    def call(self, procedure: str, name: str, description: str, session: int) -> Any:
+        if not self.hub_is_there:
+            return fail(ApplicationError(ApplicationError.NO_SUCH_PROCEDURE, "no hub"))
+        self.announced.append((self.clock.seconds(), session))
+        return succeed(session > 0)
+
+    def join_as(self, session: int) -> None:
+        self._session_id = session
+        self.onJoin(SimpleNamespace(session=session))
+
+
+@pytest.fixture
+def beating(monkeypatch: pytest.MonkeyPatch) -> Beating:
+    clock = Clock()
+    made = LoopingCall.__init__
+
+    def init(self: LoopingCall, *args: Any) -> None:
+        made(self, *args)
+        self.clock = clock
+
+    monkeypatch.setattr(LoopingCall, "__init__", init)
+    return Beating(clock)
+
+
+def run_for(server: Beating, seconds: int) -> None:
+    for _ in range(seconds):
+        server.clock.advance(1)
+
+
+def test_a_server_tells_the_hub_every_ten_seconds_that_it_is_there(beating: Beating) -> None:
+    beating.join_as(1)
+    run_for(beating, 25)
+    assert beating.announced == [(0, 1), (10, 1), (20, 1)]
+
+
+def test_it_goes_on_telling_after_a_reconnection_that_was_quicker_than_its_beat(beating: Beating) -> None:
+    beating.join_as(1)
+    run_for(beating, 4)
+    beating.join_as(2)
+    run_for(beating, 40)
+    assert [when for when, session in beating.announced if session == 2] == [4, 14, 24, 34, 44]
+    assert [when for when, session in beating.announced if session == 1] == [0]
+
+
+def test_it_tries_every_second_while_there_is_no_hub(beating: Beating) -> None:
+    beating.hub_is_there = False
+    beating.join_as(1)
+    run_for(beating, 7)
+    beating.hub_is_there = True
+    run_for(beating, 15)
+    assert beating.announced == [(8, 1), (10, 1), (20, 1)]
 
 
 def server_that(**answers: Callable[..., Any]) -> DataNodeServer:

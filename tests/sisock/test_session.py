@@ -1,6 +1,6 @@
 import pytest
 from autobahn.wamp import auth
-from autobahn.wamp.types import Challenge, ComponentConfig
+from autobahn.wamp.types import Challenge, ComponentConfig, SessionDetails
 
 from sisock.config import Router
 from sisock.errors import SisockError
@@ -35,3 +35,30 @@ def test_a_salted_challenge_is_signed_with_the_derived_key() -> None:
 def test_another_way_to_authenticate_is_refused() -> None:
     with pytest.raises(SisockError, match="asks for 'ticket' authentication"):
         session().onChallenge(Challenge("ticket", {}))
+
+
+class Leaving(RouterSession):
+    """Session whose work fails."""
+
+    left = False
+
+    def begin(self, details: SessionDetails) -> None:
+        raise SisockError("the work cannot begin")
+
+    def leave(self, reason: str | None = None, message: str | None = None) -> None:
+        self.left = True
+
+
+def test_a_session_whose_work_cannot_begin_leaves_saying_why() -> None:
+    begun: list[object] = []
+    session = Leaving(ComponentConfig(realm="r", extra={"begun": begun.append}))
+    session.onJoin(None)
+    assert session.left
+    assert session.ended == "the work cannot begin"
+    assert begun == [], "so that it does not knock again without a pause"
+
+
+def test_a_session_whose_work_has_begun_says_so() -> None:
+    begun: list[object] = []
+    RouterSession(ComponentConfig(realm="r", extra={"begun": begun.append})).onJoin("details")
+    assert begun == ["details"]

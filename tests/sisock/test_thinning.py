@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sisock.thinning import envelope, stride_for
@@ -21,7 +21,8 @@ def test_points_keep_the_stride_the_range_and_every_extreme(t: np.ndarray, strid
     if len(t):
         assert t[0] <= thin_t[0]
         assert thin_t[-1] <= t[-1]
-        if t[-1] - t[0] >= stride:
+        assert (thin_t[-1], thin["x"][-1]) == (t[-1], values[-1]), "the newest sample stays what it is"
+        if t[-1] - t[0] >= 2 * stride:
             assert thin["x"].min() == values.min()
             assert thin["x"].max() == values.max()
 
@@ -31,6 +32,7 @@ def test_a_spike_of_one_sample_is_always_seen_within_two_cells_of_its_time(
     count: int, place: int, sign: float, stride: float
 ) -> None:
     place %= count
+    assume(stride <= count - 1)
     t = 1.6e9 + np.arange(count)
     v = np.zeros(count)
     v[place] = sign
@@ -70,6 +72,36 @@ def test_nan_counts_as_no_value_and_a_cell_of_nothing_else_stays_nan() -> None:
     hole = (thin_t >= 20) & (thin_t < 40)
     assert np.isnan(thin["x"][hole]).all()
     assert not np.isnan(thin["x"][~hole]).any()
+
+
+def test_a_trip_of_one_sample_is_seen_among_booleans() -> None:
+    t = np.arange(600.0)
+    for dtype in (object, bool):
+        tripped = (t == 123).astype(dtype)
+        tripped = np.array([bool(value) for value in tripped], dtype=dtype)
+        _, thin = envelope(t, {"x": tripped}, 10.0)
+        assert [bool(value) for value in thin["x"]].count(True) == 1
+
+
+def test_a_boolean_that_is_missing_counts_as_no_value() -> None:
+    t = np.arange(600.0)
+    v = np.array([None if 100 <= stamp < 400 else bool(stamp >= 500) for stamp in t], dtype=object)
+    thin_t, thin = envelope(t, {"x": v}, 10.0)
+    assert all(value is None for value in thin["x"][(thin_t >= 100) & (thin_t < 390)])
+    assert set(thin["x"]) == {None, False, True}
+
+
+def test_all_within_less_than_a_stride_becomes_the_newest_sample() -> None:
+    t = np.array([10.0, 11.0, 12.0])
+    thin_t, thin = envelope(t, {"x": np.array([5.0, 9.0, 6.0])}, 60.0)
+    assert (thin_t.tolist(), thin["x"].tolist()) == ([12.0], [6.0])
+
+
+def test_within_less_than_two_strides_the_spike_stays_before_the_newest_sample() -> None:
+    t = np.arange(10.0)
+    v = np.where(t == 4, 7.0, 0.0)
+    thin_t, thin = envelope(t, {"x": v}, 6.0)
+    assert (thin_t.tolist(), thin["x"].tolist()) == ([0.0, 9.0], [7.0, 0.0])
 
 
 def test_text_keeps_the_first_and_last_of_a_cell() -> None:
