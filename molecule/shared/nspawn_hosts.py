@@ -45,6 +45,8 @@ LOCAL_CA = Path("/usr/local/share/ca-certificates")
 # Settings of the machine's own installers, without which a mirror or a private CA would not be found inside.
 CARRIED = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_", "http_proxy", "https_proxy", "no_proxy")
 BOOT_SECONDS = 120
+# Every host sees cgroup2 alone, whatever this machine still has beside it: systemd 256 and later run on nothing else.
+HOST_ENVIRONMENT = {"UNIFIED_CGROUP_HIERARCHY": "1"}
 # systemd-nspawn ends with 133 when the host asked for a reboot and no service manager started it. It must not share
 # a control group with another host, because it puts every host into "payload" below its own.
 KEEP = """
@@ -164,7 +166,7 @@ class Run:
 
     def cgroups(self) -> list[Path]:
         """Return the control groups of the run's hosts, in the cgroup2 hierarchy."""
-        return sorted(cgroup_mounts()[0].glob(f"{self.name}-*"))
+        return [group for mount in cgroup_mounts()[:1] for group in mount.glob(f"{self.name}-*")]
 
     def address(self, number: int) -> ipaddress.IPv4Interface:
         """Return the address of the numbered host; -1 is this machine's own on the bridge."""
@@ -207,7 +209,7 @@ class Run:
         with (self.folder / f"{name}.console").open("wb") as console:
             keeper = subprocess.Popen(
                 ["sh", "-c", KEEP, "keep", *command],
-                env={**os.environ, "HOST_CGROUPS": " ".join(map(str, groups)), "UNIFIED_CGROUP_HIERARCHY": "1"},
+                env={**os.environ, "HOST_CGROUPS": " ".join(map(str, groups)), **HOST_ENVIRONMENT},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,

@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-# Made by the installation of Debian packages, or by their removal, and not of ours.
-OF_PACKAGES = ("/etc/alternatives/", "/etc/rc", "/etc/ld.so.cache", "/etc/mysql/debian")
+# What Debian's packages make when they are installed or taken away; MariaDB stays with its databases unless asked.
+OF_PACKAGES = (
+    *("/etc/alternatives/", "/etc/rc", "/etc/ld.so.cache", "/etc/mysql/", "/var/lib/mysql", "mysql"),
+    "/etc/systemd/system/multi-user.target.wants/mariadb.service",
+)
+# The account stays with the data that it owns.
+KEPT = {"/data", "ocs", "/var/lib/ocs"}
 
 
 def test_the_data_stay_and_belong_to_ocs(host: Host) -> None:
@@ -40,4 +45,4 @@ def test_nothing_else_is_left(host: Host) -> None:
     now = host.check_output((Path(__file__).parents[1] / "list_files.sh").read_text()).splitlines()
     packaged = host.check_output("cat /var/lib/dpkg/info/*.list /var/lib/dpkg/info/*.conffiles").splitlines()
     left = set(now) - set(fresh) - set(packaged)
-    assert {path for path in left if not path.startswith(OF_PACKAGES)} == {"/data", "ocs"}
+    assert {path for path in left if not path.startswith(OF_PACKAGES)} == KEPT

@@ -1,11 +1,12 @@
 """Bring supervisor in line with its files, touching only the programs that changed.
 
 `supervisorctl update` restarts every program of a group as soon as one is added, changed or taken away. supervisord
-loads this module as an RPC interface that replaces single programs of a group; run as a command it does the whole
-update and prints one line for each program or group that it touched.
+loads this module as an RPC interface that replaces single programs of a group; run as a command, with the names of
+groups, it does the whole update of these and prints one line for each program or group that it touched.
 """
 
 import sys
+from collections.abc import Collection
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
@@ -56,16 +57,19 @@ def make_rpcinterface(supervisord: Supervisor) -> Regroup:
     return Regroup(supervisord)
 
 
-def update(server: Any) -> list[str]:
-    """Bring the running programs in line with the files; return a line for each that was touched.
+def update(server: Any, groups: Collection[str]) -> list[str]:
+    """Bring the programs of some groups in line with the files; return a line for each that was touched.
 
     Parameters
     ----------
     server
         XML-RPC proxy of supervisord.
+    groups
+        Names of the groups; others are left as they are.
     """
     touched = []
-    [[added, changed, removed]] = server.supervisor.reloadConfig()
+    [differing] = server.supervisor.reloadConfig()
+    added, changed, removed = ([name for name in names if name in groups] for names in differing)
     for group in removed:
         server.supervisor.stopProcessGroup(group)
         server.supervisor.removeProcessGroup(group)
@@ -82,13 +86,21 @@ def update(server: Any) -> list[str]:
     for group in added:
         server.supervisor.addProcessGroup(group)
         touched.append(f"{group}: added")
+    for program in server.supervisor.getAllProcessInfo():
+        # One that never ran is new, and supervisord starts it.
+        if program["group"] in groups and program["state"] in STOPPED_STATES and program["start"]:
+            name = f"{program['group']}:{program['name']}"
+            wait = False
+            server.supervisor.startProcess(name, wait)
+            touched.append(f"{name}: started")
     return touched
 
 
 def main() -> None:
     """Do the update through supervisord's socket."""
     transport = SupervisorTransport(None, None, SOCKET)
-    sys.stdout.writelines(f"{line}\n" for line in update(ServerProxy("http://127.0.0.1", transport)))
+    server = ServerProxy("http://127.0.0.1", transport)
+    sys.stdout.writelines(f"{line}\n" for line in update(server, sys.argv[1:]))
 
 
 if __name__ == "__main__":
