@@ -71,6 +71,7 @@ def check_fields(reply: object) -> FieldsReply:
     if not isinstance(reply, list | tuple) or len(reply) != 2 or not all(isinstance(part, Mapping) for part in reply):
         raise ShapeError("get_fields", f"a pair of dictionaries (fields, timelines) is due, not {_brief(reply)}")
     fields, timelines = reply
+    followers: dict[object, set[str]] = {}
     for name, timeline in timelines.items():
         where = f"get_fields, timeline {name!r}"
         _demand(
@@ -80,8 +81,10 @@ def check_fields(reply: object) -> FieldsReply:
         )
         interval = timeline.get("interval")
         _demand(interval is None or _is_number(interval), where, f"'interval' is seconds or None, not {interval!r}")
-        for name_of_field in timeline["field"]:
-            _demand(name_of_field in fields, where, f"lists the field {name_of_field!r}, which is not among the fields")
+        _demand(_are_names(timeline["field"]), where, "'field' is a list of names")
+        followers[name] = set(timeline["field"])
+        for stranger in followers[name] - fields.keys():
+            raise ShapeError(where, f"lists the field {stranger!r}, which is not among the fields")
     for name, field in fields.items():
         where = f"get_fields, field {name!r}"
         _demand(isinstance(name, str) and bool(name), where, "a name is a string of at least one character")
@@ -93,9 +96,15 @@ def check_fields(reply: object) -> FieldsReply:
         )
         for key in ("description", "units"):
             _demand(field.get(key) is None or isinstance(field[key], str), where, f"'{key}' is a string or None")
-        followed = timelines.get(field.get("timeline"))
-        _demand(followed is not None, where, f"follows the timeline {field.get('timeline')!r}, which is not listed")
-        _demand(name in followed["field"], where, f"is missing in 'field' of its timeline {field['timeline']!r}")
+        _demand(
+            isinstance(field.get("timeline"), str), where, f"'timeline' is a name, not {field.get('timeline')!r:.80}"
+        )
+        _demand(
+            field["timeline"] in followers, where, f"follows the timeline {field['timeline']!r}, which is not listed"
+        )
+        _demand(
+            name in followers[field["timeline"]], where, f"is missing in 'field' of its timeline {field['timeline']!r}"
+        )
     return (
         {
             name: Field(description=f.get("description"), timeline=f["timeline"], type=f["type"], units=f.get("units"))
@@ -148,6 +157,8 @@ def check_data(
             t=_stamps(timeline["t"], where, ordered), finalized_until=None if until is None else float(until)
         )
         if "fields" in timeline:
+            named = timeline["fields"]
+            _demand(isinstance(named, list | tuple) and _are_names(named), where, "'fields' is a list of names")
             timelines[name]["fields"] = list(timeline["fields"])
             follows.update(dict.fromkeys(timeline["fields"], name))
     lengths = {len(timeline["t"]) for timeline in timelines.values()}
@@ -218,6 +229,10 @@ def _stamps(t: object, where: str, ordered: bool) -> list[float]:
 def _is_number(value: object) -> bool:
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     return number and math.isfinite(cast(float, value))
+
+
+def _are_names(names: Iterable[object]) -> bool:
+    return all(isinstance(name, str) for name in names)
 
 
 def _brief(value: object) -> str:

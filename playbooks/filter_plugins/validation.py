@@ -13,8 +13,7 @@ from typing import Any
 import yaml
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-# Variables of an inventory that are not a role's: how Ansible connects, and what a site keeps for itself.
-# Ansible's own, Molecule's own, and those that a site makes for itself.
+# Variables of an inventory that are not a role's: Ansible's, Molecule's, and those that a site keeps for itself.
 _FREE_PREFIXES = ("ansible_", "molecule_", "local_")
 _LISTENING = "0A"
 # What supervisor's configuration cannot hold in the value of an environment variable.

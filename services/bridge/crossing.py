@@ -52,7 +52,3 @@ class Crossing:
             return work
 
         return blockingCallFromThread(self._reactor, start)
-
-    def seconds(self) -> float:
-        """The reactor's clock."""
-        return float(self._reactor.seconds())

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 from io import BytesIO
-from threading import Thread
 from typing import Any
 
 import txaio
-from twisted.python.threadpool import ThreadPool
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 from twisted.web.wsgi import WSGIResource
@@ -16,6 +14,7 @@ from services.bridge.application import CLIENT, STARTED
 from services.bridge.crossing import Departure
 from services.bridge.encoders import encode
 from services.bridge.refusal import Refused, unavailable
+from sisock.threads import DaemonThreads
 
 _DISCARDED = 2**30
 """Bytes of a refused body that are read and thrown away, so that its sender gets to read the refusal."""
@@ -78,7 +77,7 @@ class Doorway(Resource):
         self._app = app
         self._most = threads * _QUEUE
         self._here = 0
-        self._pool = _Threads(minthreads=0, maxthreads=threads, name="bridge")
+        self._pool = DaemonThreads(minthreads=0, maxthreads=threads, name="bridge")
         self._pool.start()
 
     def render(self, request: Request) -> Any:
@@ -101,14 +100,6 @@ class Doorway(Resource):
 
     def _left(self, _result: object) -> None:
         self._here -= 1
-
-
-class _Threads(ThreadPool):
-    """Threads that do not hold up the end of the program; one may wait for the reactor, which has stopped."""
-
-    class threadFactory(Thread):  # noqa: N801 - Twisted's name
-        def __init__(self, **keywords: Any) -> None:
-            super().__init__(**keywords, daemon=True)
 
 
 class _Site(Site):

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import txaio
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults, succeed
 
 from services.bridge.catalogue import SEPARATOR
 from services.bridge.reading import Window
@@ -114,8 +115,12 @@ class Planner:
                 by_node[node].append(field)
         until = min(self._now() + self._server_deadline, started + self._request_deadline)
         answers = [Deferred.fromCoroutine(self._ask(node, fields, window, until)) for node, fields in by_node.items()]
+        try:
+            answered = await gatherResults(answers, consumeErrors=True)
+        except FirstError as error:
+            error.subFailure.raiseException()  # That the client has gone; `_ask` lets nothing else out.
         absent = 0
-        for node, answer in zip(by_node, await gatherResults(answers, consumeErrors=True), strict=True):
+        for node, answer in zip(by_node, answered, strict=True):
             absent += isinstance(answer, RouterAbsent)
             became = (
                 {field: Missing(str(answer)) for field in by_node[node]} if isinstance(answer, Exception) else answer
@@ -135,16 +140,22 @@ class Planner:
             return error
         except NodeError as error:
             return dict.fromkeys(fields, Missing(str(error)))
+        except CancelledError:
+            raise  # The client has gone.
         except Exception:  # The one place where a fault that nobody foresaw is kept from the other panels.
             self._log.failure("bridge: the answer of {node} could not be used", node=node)
             return dict.fromkeys(fields, Missing(f"the answer of data server {node!r} could not be used; see the log"))
 
     async def _ask_in_turn(self, node: str, fields: list[str], window: Window, until: float) -> dict[str, Outcome]:
+        if recalled := self._servers.recall(node, fields):
+            with suppress(NodeFailed, TooMuchData):
+                outcomes = await self._data(node, fields, recalled, window, until)
+                if not any(isinstance(outcome, Missing) for outcome in outcomes.values()):
+                    return outcomes
+            # Other ranges may have other fields on other timelines: hear what there is in this one.
         listed = await self._servers.fields(node, window.start, window.end, until - self._now())
         due = [field for field in fields if field in listed[0]]
-        outcomes: dict[str, Outcome] = {
-            field: self._unlisted(node, field) for field in fields if field not in listed[0]
-        }
+        outcomes = {field: self._unlisted(node, field) for field in fields if field not in listed[0]}
         try:
             return outcomes | await self._data(node, due, listed, window, until) if due else outcomes
         except (NodeFailed, TooMuchData) as error:
@@ -168,10 +179,15 @@ class Planner:
     def _unlisted(self, node: str, field: str) -> Missing:
         known = self._servers.catalogue.fields(node)
         if field in known:
-            return Missing(f"data server {node!r} has no samples of {field!r} in this time range", "info")
+            return Missing(without_samples(node, field), "info")
         alike = next((name for name in known if name.lower() == field.lower()), None)
         hint = f"; did you mean {alike!r}?" if alike else ""
         return Missing(f"data server {node!r} has no field {field[:200]!r}{hint}")
+
+
+def without_samples(node: str, field: str) -> str:
+    """Say that a field is there, but not in this time range."""
+    return f"data server {node!r} has no samples of {field!r} in this time range"
 
 
 def _stream(field: str, listed: FieldsReply, reply: DataReply) -> Outcome:

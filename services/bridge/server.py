@@ -1,5 +1,7 @@
 """The bridge put together: the WAMP session, its memory, the front-ends and the HTTP server."""
 
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +16,13 @@ from services.bridge.listener import site
 from services.bridge.planner import Planner
 from services.bridge.servers import Consumer, Servers
 from services.bridge.simplejson import SimpleJson
+from sisock.errors import SettingError
+
+_ABOVE_ZERO = (
+    "PORT", "SERVER_DEADLINE", "REQUEST_DEADLINE", "SEARCH_DEADLINE",
+    "MAX_BODY", "MAX_TARGETS", "MAX_REPLY_POINTS", "MAX_WAITING", "THREADS",
+)  # fmt: skip
+_LAST_PORT = 65535
 
 
 def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Site:
@@ -27,9 +36,19 @@ def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Sit
         The Twisted reactor.
     settings
         Those of `service.yml`.
+
+    Raises
+    ------
+    SettingError
+        A bound, a deadline or the port is no number above zero, or the port is none of TCP.
     """
+    for name in _ABOVE_ZERO:
+        if not 0 < settings[name] < math.inf:
+            raise SettingError(name, f"{settings[name]} lets nothing be answered", "give a number above 0")
+    if settings["PORT"] > _LAST_PORT:
+        raise SettingError("PORT", f"{settings['PORT']} is no TCP port", f"give one of 1 to {_LAST_PORT}")
     crossing = Crossing(reactor)
-    servers = Servers(consumer, reactor, settings["MAX_WAITING"])
+    servers = Servers(consumer, reactor, time.time, settings["MAX_WAITING"])
     planner = Planner(
         servers,
         reactor.seconds,

@@ -1,21 +1,24 @@
 """The data servers as the bridge sees them: what each has listed, how it answers, and how many wait for it."""
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import txaio
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
 from services.bridge.catalogue import Catalogue
-from sisock.errors import NodeError, NodeLate, NodeUnknown, RouterAbsent, TooMuchData
+from sisock.errors import NodeError, NodeFailed, NodeLate, NodeUnknown, RouterAbsent, TooMuchData
 from sisock.shapes import DataReply, FieldsReply
 
 REMEMBERED_SECONDS = 3.0
 """How long an answer to get_fields serves all panels that ask for the same range."""
+RECALLED_SECONDS = 30.0
+"""How long a list of fields, of whatever range, says of a field that it is there and what it is."""
 ALL_TIME = (1, 0)
 _LISTING_SECONDS = 60.0
 """How long a data server may take to list the fields of all time; nobody waits so long for it."""
@@ -77,13 +80,29 @@ class Conduct:
 class Servers:
     """Asks data servers, and remembers their fields and their conduct. Lives in the reactor's thread."""
 
-    def __init__(self, consumer: Consumer, clock: Any, most_waiting: int) -> None:
+    def __init__(self, consumer: Consumer, clock: Any, now: Callable[[], float], most_waiting: int) -> None:
+        """Know of no data server yet.
+
+        Parameters
+        ----------
+        consumer
+            Asks them.
+        clock
+            The reactor, whose seconds are those of no calendar.
+        now
+            Gives the UNIX time.
+        most_waiting
+            Requests that may wait for one data server.
+        """
         self.consumer = consumer
         self.catalogue = Catalogue()
         self._clock = clock
+        self._now = now
         self._most_waiting = most_waiting
         self._conduct: dict[str, Conduct] = {}
         self._remembered: dict[object, _Shared] = {}
+        self._recalled: dict[str, tuple[float, FieldsReply]] = {}
+        self._log = txaio.make_logger()
 
     @asynccontextmanager
     async def waiting_for(self, node: str) -> AsyncIterator[None]:
@@ -114,6 +133,12 @@ class Servers:
             (node, start, end), lambda: Deferred.fromCoroutine(self._ask_fields(node, start, end, deadline))
         )
         return reply
+
+    def recall(self, node: str, fields: Collection[str]) -> FieldsReply | None:
+        """What the data server last listed, for whatever range, if that was lately and has all of `fields`."""
+        since, listed = self._recalled.get(node, (-math.inf, ({}, {})))
+        lately = self._clock.seconds() < since + RECALLED_SECONDS
+        return listed if lately and all(field in listed[0] for field in fields) else None
 
     async def data(
         self, node: str, fields: list[str], start: float, end: float, min_stride: float, deadline: float
@@ -161,13 +186,22 @@ class Servers:
             await listing
 
     async def _list_one(self, node: str) -> None:
-        fields, _ = await self._ask_fields(node, *ALL_TIME, _LISTING_SECONDS)
-        self.catalogue.replace(node, fields)
+        try:
+            fields, _ = await self._ask_fields(node, *ALL_TIME, _LISTING_SECONDS)
+            self.catalogue.replace(node, fields)
+        except NodeError:
+            raise
+        except Exception as fault:  # One that nobody foresaw must not keep the other servers from being listed.
+            self._log.failure("bridge: the list of {node} could not be used", node=node)
+            error = NodeFailed(node, "its list of fields could not be used; see the log of the bridge")
+            self._note(node, error)
+            raise error from fault
 
     async def _ask_fields(self, node: str, start: float, end: float, deadline: float) -> FieldsReply:
         call = self.consumer.get_fields(node, start, end, deadline=_tenths(deadline))
         reply: FieldsReply = await self._noting(node, call)
         self.catalogue.extend(node, reply[0])
+        self._recalled[node] = (self._clock.seconds(), reply)
         return reply
 
     async def _noting(self, node: str, call: Deferred[Any]) -> Any:
@@ -184,7 +218,7 @@ class Servers:
         if isinstance(error, RouterAbsent) or (isinstance(error, NodeUnknown) and conduct.answered is None):
             return  # It says nothing of this server; and a name that was never served needs no memory.
         if not isinstance(error, NodeUnknown | NodeLate):
-            conduct.answered = self._clock.seconds()
+            conduct.answered = self._now()
         conduct.late = isinstance(error, NodeLate)
         conduct.problem = None if error is None or isinstance(error, TooMuchData) else str(error)
 

@@ -6,7 +6,7 @@ from typing import Any
 from services.bridge.catalogue import SEPARATOR
 from services.bridge.crossing import Crossing
 from services.bridge.handling import Call, Route
-from services.bridge.planner import Missing, Outcome, Planner
+from services.bridge.planner import Missing, Outcome, Planner, without_samples
 from services.bridge.reading import Window, read_object, read_window
 from services.bridge.refusal import Refused, unreadable
 from services.bridge.series import datapoints, draw, milliseconds
@@ -171,6 +171,9 @@ def _reply(target: Target, name: str, outcome: Outcome | None, window: Window, s
         interval = outcome.interval
         series = draw(outcome, window)
         notices += series.notices
+        if not series.t.size:
+            node, _, field = name.partition(SEPARATOR)
+            notices.append(("info", without_samples(node, field)))
         if outcome.field["units"]:
             reply["unit"] = outcome.field["units"]
     if target.table:

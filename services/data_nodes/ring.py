@@ -13,8 +13,10 @@ from services.data_nodes.selection import Samples
 from sisock.shapes import FieldType
 from sisock.thinning import Stamps, Values
 
-FUTURE_TOLERANCE = 60.0
-"""Seconds by which a stamp may be ahead of this host's clock."""
+FUTURE_TOLERANCE = 5.0
+"""Seconds by which a stamp may be ahead of this host's clock; an agent's clock that is set right loses no more."""
+TYPE_PATIENCE = 10
+"""So many values in a row of another type, and the field is of that type from then on."""
 
 _LEAST_CAPACITY = 64
 _KINDS: dict[type, FieldType] = {float: "number", int: "number", bool: "bool", str: "string"}
@@ -110,8 +112,9 @@ class Ring:
         Returns
         -------
         How much was dropped for which reason. Counted in values: `bad_value` (no number, string or boolean),
-        `type_change`, `bad_shape` of a field (more or fewer values than stamps). Counted in samples: `bad_stamp`,
-        `future`, `old`, `backward`, `duplicate`, `memory`, `overflow`; a `bad_shape` of the stamps counts one.
+        `type_change` (refused, or let go because the field is of another type now), `bad_shape` of a field (more or
+        fewer values than stamps). Counted in samples: `bad_stamp`, `future`, `old`, `backward`, `duplicate`, `memory`,
+        `overflow`; a `bad_shape` of the stamps counts one.
         """
         dropped: Counter[str] = Counter()
         if not isinstance(stamps, list | tuple):
@@ -195,11 +198,12 @@ class Ring:
         if kind is None:
             return None
         if column is not None and column.kind != kind:
-            column.refused += len(values)
-            if column.refused <= column.holds(self._head, self._tail):
-                dropped["type_change"] += len(values)
+            count = sum(value is not None for value in values)
+            column.refused += count
+            if column.refused < TYPE_PATIENCE:
+                dropped["type_change"] += count
                 return None
-            # More of the new type in a row than there is of the old: the field has changed.
+            dropped["type_change"] += column.holds(self._head, self._tail)
             self._remove(name)
         elif column is not None:
             column.refused = 0

@@ -5,6 +5,8 @@ from typing import Any
 
 from sisock.base import DataNodeServer
 from sisock.config import declared_options, load_settings
+from sisock.errors import SettingError
+from sisock.uris import NODE_NAME
 
 _COMMON = {
     "NAME": {"type": "str", "description": "Name of the server; stands before `::` in Grafana."},
@@ -29,6 +31,8 @@ def take_settings(server: DataNodeServer, environ: Mapping[str, str] | None = No
     """
     common = load_settings(_COMMON, environ)
     server.name = common["NAME"] or server.name
+    if not NODE_NAME.fullmatch(server.name or ""):
+        raise SettingError("NAME", f"{server.name!r} is no name of a data server", "use letters, digits, _ and -")
     server.description = common["DESCRIPTION"] or server.description
     package = type(server).__module__.rpartition(".")[0]
     return load_settings(declared_options(package, "server.yml"), environ)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from services.data_nodes.ring import Ring
+from services.data_nodes.ring import FUTURE_TOLERANCE, TYPE_PATIENCE, Ring
 from services.data_nodes.selection import Samples, mean_interval, select
 from sisock.errors import SettingError
 from sisock.shapes import DataReply, Field, FieldsReply, Timeline
@@ -216,20 +216,25 @@ class Feeds:
                 del self._blocks[key]
         self._holder = {name: block for block in self._blocks.values() for name in block.names.values()}
         self._nbytes = sum(block.ring.nbytes for block in self._blocks.values())
-        self._untold = {key: seen for key, seen in self._untold.items() if seen[0] or now < seen[1] + TELL_INTERVAL}
+        for (topic, reason), (count, since) in list(self._untold.items()):
+            if since <= now < since + TELL_INTERVAL:
+                continue
+            del self._untold[topic, reason]
+            if count:
+                self._tell("dropped {count} of {topic} since it was last said: {why}",
+                           count=count, topic=topic, why=_REASONS[reason])  # fmt: skip
+                self._untold[topic, reason] = 0, now
 
     def _drop(self, topic: str, dropped: Counter[str], now: float) -> None:
-        """Count what was dropped, and tell it: the first time, and then every ten minutes while it goes on."""
+        """Count what was dropped, and tell it: at once that it begins, and every ten minutes how much it was."""
         self.dropped.update(dropped)
         if len(self._untold) >= _MOST_TOLD or len(topic) > _LONGEST_TOPIC:
             topic = "further feeds"  # a publisher of ever new addresses fills neither log nor memory
         for reason, count in dropped.items():
-            untold, told_at = self._untold.get((topic, reason), (0, -TELL_INTERVAL))
-            untold += count
-            if not told_at <= now < told_at + TELL_INTERVAL:
-                self._tell("dropped {count} of {topic}: {why}", count=untold, topic=topic, why=_REASONS[reason])
-                untold, told_at = 0, now
-            self._untold[topic, reason] = untold, told_at
+            if (topic, reason) not in self._untold:
+                self._tell("dropping some of {topic}: {why}", topic=topic, why=_REASONS[reason])
+            untold, since = self._untold.get((topic, reason), (0, now))
+            self._untold[topic, reason] = untold + count, since
 
 
 _REASONS = {
@@ -239,11 +244,11 @@ _REASONS = {
     "bad_value": "a value is neither number, string nor boolean",
     "backward": "timestamps are older than the newest of their block; look at the clock of the agent's host",
     "duplicate": "a timestamp of the block came twice",
-    "future": "timestamps lie over a minute ahead of this host's clock; compare the clocks",
+    "future": f"timestamps lie over {FUTURE_TOLERANCE:g} s ahead of this host's clock; compare the clocks",
     "memory": "the buffer would take more memory than MAX_MEMORY",
     "name_taken": "another block of the feed, or a field that differs in case only, has the same name",
     "old": "timestamps are older than BUFFER_TIME; look at the clock of the agent's host",
     "overflow": "the block has more than MAX_SAMPLES samples within BUFFER_TIME; its oldest ones went",
     "too_many_fields": "there are MAX_FIELDS fields already",
-    "type_change": "values are of another type than those before",
+    "type_change": f"values are of another type than those before; after {TYPE_PATIENCE} the older ones go instead",
 }

@@ -28,18 +28,24 @@ class SensorsServer(DataNodeServer):
         self.sensors = Sensors(settings, self.log.warn)
         self._interval: float = settings["INTERVAL"]
         self._measuring = LoopingCall(self._measure)
+        self._problem: str | None = None
 
     @inlineCallbacks
     def _measure(self) -> Any:
-        readings = yield deferToThread(self.sensors.measure)
-        self.sensors.keep(readings, time.time())
+        try:
+            readings = yield deferToThread(self.sensors.measure)
+            self.sensors.keep(readings, time.time())
+        except Exception as error:  # Whatever it is, the next reading may do better.
+            if repr(error) != self._problem:
+                self.log.failure("sensors: there is no reading this time")
+            self._problem = repr(error)
+        else:
+            self._problem = None
 
     def after_onJoin(self, details: SessionDetails) -> None:
         """Begin to measure, once."""
         if not self._measuring.running:
-            self._measuring.start(self._interval).addErrback(
-                lambda failure: self.log.failure("sensors: measuring stopped", failure=failure)
-            )
+            self._measuring.start(self._interval)
 
     def get_fields(self, start: float, end: float) -> FieldsReply:
         """List every field that has been read."""

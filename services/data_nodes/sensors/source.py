@@ -1,5 +1,6 @@
 """The newest readings of the host, and the answers made from them."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
@@ -36,17 +37,18 @@ class Sensors:
         Raises
         ------
         SettingError
-            INTERVAL or DEPTH is not above zero.
+            INTERVAL or DEPTH is no number above zero.
         """
         for name in ("INTERVAL", "DEPTH"):
-            if not settings[name] > 0:
-                raise SettingError(name, f"{settings[name]} is too small", "give a number above 0")
+            if not 0 < settings[name] < math.inf:
+                raise SettingError(name, f"{settings[name]} makes no readings", "give a number above 0")
         self._max_points = settings["MAX_POINTS"]
         self._ring = Ring(settings["DEPTH"])
         self._tell = tell
         self._chips, self._kernel = chips, kernel
         self._about: dict[str, Reading] = {}
         self._told: str | None = None
+        self._dropping = False
 
     def measure(self) -> dict[str, Reading]:
         """Read the chips and the kernel. Blocks for as long as lm-sensors takes; says once when there are no chips."""
@@ -61,9 +63,13 @@ class Sensors:
         return readings | self._kernel()
 
     def keep(self, readings: Mapping[str, Reading], now: float) -> None:
-        """Store readings taken at `now`, UNIX seconds."""
+        """Store readings taken at `now`, UNIX seconds; says once when that costs others than the oldest."""
         self._about.update(readings)
-        self._ring.append([now], {name: [reading.value] for name, reading in readings.items()}, now)
+        dropped = self._ring.append([now], {name: [reading.value] for name, reading in readings.items()}, now)
+        del dropped["overflow"]
+        if dropped and not self._dropping:
+            self._tell("dropping readings ({why}); look at the host's clock", why=", ".join(sorted(dropped)))
+        self._dropping = bool(dropped)
 
     def get_fields(self) -> FieldsReply:
         """List every field that has been read."""

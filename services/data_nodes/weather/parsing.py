@@ -1,7 +1,10 @@
 """Read one file of weather data: four lines of header, then a UNIX time and a value on each line."""
 
 import math
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,6 +12,9 @@ import numpy as np
 
 from sisock.errors import SisockError
 from sisock.thinning import Stamps, Values
+
+SETTLED_SECONDS = 60.0
+"""A file that has not changed for so long has no writer in the middle of a line."""
 
 _LONGEST_LINE = 4096
 
@@ -24,7 +30,10 @@ class NotWeatherError(SisockError):
 
 @dataclass(frozen=True)
 class WeatherFile:
-    """Content of one file: `t` in UNIX seconds, ascending and unique, and `values`, both of shape (n,)."""
+    """Content of one file: `t` in UNIX seconds, ascending and unique, and `values`, both of shape (n,).
+
+    It is `unfinished` when its last line was left out because it may be half a one.
+    """
 
     description: str
     timeline: str
@@ -32,14 +41,16 @@ class WeatherFile:
     t: Stamps
     values: Values
     bad_lines: int = 0
+    unfinished: bool = False
 
 
-def read_weather_file(path: Path) -> WeatherFile:
-    """Read one file, whatever its lines have suffered.
+def read_weather_file(path: Path, now: float) -> WeatherFile:
+    """Read one file, whatever its lines have suffered, as it is at `now`, UNIX seconds.
 
     A line that is not a finite time and a number is counted and passed over; blank lines are passed over. `nan` is a
     number: a sample that was taken and has no value. Lines in disorder are sorted; of a time that occurs twice, the
-    first line counts.
+    first line counts. A last line without an end is passed over until the file has settled: of `12.75`, a value of 1
+    may be all that has been written.
 
     Raises
     ------
@@ -49,32 +60,39 @@ def read_weather_file(path: Path) -> WeatherFile:
         The header is missing.
     """
     with path.open("rb") as file:
-        header = [_line(file) or b"" for _ in range(4)]
-        if not all(line.startswith(b"#") for line in header[:3]):
+        lines = _lines(file)
+        header = [line for line, _ in islice(lines, 3)]
+        if len(header) < 3 or not all(line.startswith(b"#") for line in header):
             raise NotWeatherError(path)
-        description, timeline, units = (line[1:].decode(errors="replace").strip() for line in header[:3])
+        description, timeline, units = (line[1:].decode(errors="replace").strip() for line in header)
         if not timeline:
             raise NotWeatherError(path)
-        samples, bad_lines = [], 0
-        line: bytes | None = header[3]  # a date, or the first sample where there is none
-        while line is not None:
-            if line and not line.startswith(b"#"):
+        samples, bad_lines, unfinished = [], 0, False
+        for line, whole in lines:  # the first is a date, or a sample where there is none
+            if not whole and now - os.fstat(file.fileno()).st_mtime < SETTLED_SECONDS:
+                unfinished = True
+            elif line and not line.startswith(b"#"):
                 try:
                     samples.append(_sample(line))
                 except ValueError:
                     bad_lines += 1
-            line = _line(file)
     t, values = np.array(samples, dtype=np.float64).reshape(-1, 2).T
     t, first = np.unique(t, return_index=True)
-    return WeatherFile(description, timeline, units, t, values[first], bad_lines)
+    return WeatherFile(description, timeline, units, t, values[first], bad_lines, unfinished)
 
 
-def _line(file: BinaryIO) -> bytes | None:
-    """Read the next line without blanks around it, cut where it is longer than any good one; None at the end."""
-    line = rest = file.readline(_LONGEST_LINE)
-    while len(rest) == _LONGEST_LINE and not rest.endswith(b"\n"):
-        rest = file.readline(_LONGEST_LINE)
-    return line.strip() if line else None
+def _lines(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+    """Read lines without blanks around them, cut where they are longer than any good one, and whether each is whole.
+
+    What a writer appends to half a line in the meantime is no line of its own: the half is the last.
+    """
+    whole = True
+    while whole and (line := file.readline(_LONGEST_LINE)):
+        rest = line
+        while len(rest) == _LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = file.readline(_LONGEST_LINE)
+        whole = rest.endswith(b"\n")
+        yield line.strip(), whole
 
 
 def _sample(line: bytes) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """The data server of weather."""
 
+import time
 from collections.abc import Mapping
 
 from services.data_nodes.settings import take_settings
@@ -18,7 +19,7 @@ class WeatherServer(DataNodeServer):
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         super().__init__()
         settings = take_settings(self, environ)
-        self.weather = Weather(settings["DATA_DIRECTORY"] or None, settings["MAX_POINTS"], self.log.warn)
+        self.weather = Weather(settings["DATA_DIRECTORY"] or None, settings["MAX_POINTS"], time.time, self.log.warn)
 
     def get_fields_blocking(self, start: float, end: float) -> FieldsReply:
         """List every field."""

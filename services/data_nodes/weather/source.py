@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from services.data_nodes.selection import Samples, mean_interval, select
-from services.data_nodes.weather.parsing import NotWeatherError, WeatherFile, read_weather_file
+from services.data_nodes.weather.parsing import SETTLED_SECONDS, NotWeatherError, WeatherFile, read_weather_file
 from services.data_nodes.weather.synthetic import synthetic_weather
 from sisock.shapes import DataReply, Field, FieldsReply, Timeline
 from sisock.thinning import Values
@@ -22,7 +22,9 @@ class Weather:
     any time. May be asked from several threads.
     """
 
-    def __init__(self, directory: Path | None, max_points: int, tell: Callable[..., None]) -> None:
+    def __init__(
+        self, directory: Path | None, max_points: int, clock: Callable[[], float], tell: Callable[..., None]
+    ) -> None:
         """Take the data's place.
 
         Parameters
@@ -31,11 +33,14 @@ class Weather:
             Where the `<field>.dat` files lie; None for the synthetic set.
         max_points
             Most points per timeline in one reply; 0 for no cap.
+        clock
+            Gives the UNIX time.
         tell
             Logs a warning: a format, and the facts in it by name, as txaio does. Each is said once while it is true.
         """
         self._directory = directory
         self._max_points = max_points
+        self._clock = clock
         self._tell = tell
         self._files: dict[str, WeatherFile] = synthetic_weather() if directory is None else {}
         self._versions: dict[str, tuple[int, int]] = {}
@@ -90,10 +95,12 @@ class Weather:
     def _read(self, name: str, path: Path) -> WeatherFile | None:
         try:
             state = path.stat()
-            version = state.st_mtime_ns, state.st_size
+            version, now = (state.st_mtime_ns, state.st_size), self._clock()
             if self._versions.get(name) == version:
-                return self._files[name]
-            file = read_weather_file(path)
+                known = self._files[name]
+                if not known.unfinished or now - state.st_mtime < SETTLED_SECONDS:
+                    return known
+            file = read_weather_file(path, now)
         except OSError as error:
             self._said(name, f"{path} cannot be read ({error.strerror}); its field is not served until it can")
             return None

@@ -8,9 +8,18 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.logger import LogLevel, globalLogPublisher
 
 RANGE = {"from": "2023-11-14T22:13:20.000Z", "to": "2023-11-14T22:14:20.000Z"}
 TARGETS = [{"target": "good::a", "refId": "A"}]
+
+
+def wait_until(holds, what, seconds=10):
+    """Wait for something that another thread does."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"in {seconds} s it did not happen that {what}"
+        time.sleep(0.01)
 
 
 def with_(**parts):
@@ -19,6 +28,20 @@ def with_(**parts):
 
 def with_range(start, end):
     return with_(range={"from": start, "to": end})
+
+
+def waiting(bridge):
+    """Requests that wait for each data server."""
+    return [each["waiting"] for each in bridge.ask("/health/ready").json["servers"]]
+
+
+@pytest.fixture
+def logged():
+    """Events of Twisted's log while the test runs."""
+    events = []
+    globalLogPublisher.addObserver(events.append)
+    yield events
+    globalLogPublisher.removeObserver(events.append)
 
 
 UNREADABLE = {
@@ -203,8 +226,7 @@ def test_a_silent_server_does_not_hold_up_the_requests_for_others(serve, nodes):
         ]
         for asker in askers:
             asker.start()
-        while len(replies) < 4:  # Four wait, as many as may; the others were told at once.
-            time.sleep(0.01)
+        wait_until(lambda: len(replies) >= 4, "four were told at once, while as many as may are waiting")
         assert all(reply.seconds < 1 and "requests wait for it" in nodes.notices(reply.json[0]) for reply in replies)
         good = bridge.ask("/query", nodes.request("good::a"))
         assert good.seconds < 1
@@ -212,28 +234,25 @@ def test_a_silent_server_does_not_hold_up_the_requests_for_others(serve, nodes):
             asker.join()
         assert sum(reply.seconds > 2.5 for reply in replies) == 4
         threading.Thread(target=bridge.ask, args=("/query", nodes.request("silent::a", start=nodes.NOW + 1))).start()
-        while not any(each["waiting"] for each in bridge.ask("/health/ready").json["servers"]):
-            time.sleep(0.01)
+        wait_until(lambda: any(waiting(bridge)), "a request waits for the silent server")
         second = bridge.ask("/query", nodes.request("silent::a", start=nodes.NOW + 2))
         assert second.seconds < 1, "one at a time is enough to see whether it answers again"
         assert "is not answering" in nodes.notices(second.json[0])
 
 
-def test_a_client_that_goes_away_takes_its_calls_along(serve, nodes):
+def test_a_client_that_goes_away_takes_its_calls_along_without_a_word_in_the_log(serve, nodes, logged):
     with serve(
         {"silent": nodes.Node(lambda *_: nodes.table(), nodes.silent().get_data)}, SERVER_DEADLINE=30.0
     ) as bridge:
         body = json.dumps(nodes.request("silent::a")).encode()
         with socket.create_connection(("127.0.0.1", bridge.port), timeout=5) as connection:
             connection.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-            while not any(procedure.endswith("get_data") for procedure, _ in bridge.consumer.calls):
-                time.sleep(0.01)
+            calls = bridge.consumer.calls
+            wait_until(lambda: any(procedure.endswith("get_data") for procedure, _ in calls), "data was asked for")
             assert bridge.consumer.cancelled == []
-        gone = time.monotonic()
-        while not bridge.consumer.cancelled:
-            assert time.monotonic() - gone < 5
-            time.sleep(0.01)
-        assert all(each["waiting"] == 0 for each in bridge.ask("/health/ready").json["servers"])
+        wait_until(lambda: bridge.consumer.cancelled, "the call was cancelled")
+        wait_until(lambda: not any(waiting(bridge)), "the place of the request was free again")
+    assert [event for event in logged if event["log_level"] >= LogLevel.warn] == []
 
 
 def test_pages_of_other_origins_read_only_what_is_configured(serve, nodes):

@@ -36,7 +36,7 @@ def test_whatever_a_server_sends_is_drawn_in_range_in_order_and_within_the_point
 def test_the_greatest_and_the_least_value_are_always_drawn(values, points):
     window = Window(1000, 1000 + len(values), points=points)
     series = draw(stream(1000 + np.arange(len(values)), values), window)
-    if len(series.t) > 1:
+    if len(series.t) > 2:  # else there is no room for both beside the newest sample
         assert (np.nanmin(series.values), np.nanmax(series.values)) == (min(values), max(values))
 
 

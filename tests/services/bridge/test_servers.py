@@ -43,7 +43,7 @@ def consumer():
 
 @pytest.fixture
 def servers(consumer, clock):
-    return Servers(consumer, clock, most_waiting=3)
+    return Servers(consumer, clock, lambda: 1.7e9 + clock.seconds(), most_waiting=3)
 
 
 def start(coroutine):
@@ -137,6 +137,36 @@ def test_the_list_of_all_time_forgets_fields_that_are_no_more(servers, consumer,
     consumer.asked[2].callback(other)
     assert servers.catalogue.names() == {"n::b"}
     assert ALL_TIME == (1, 0)
+
+
+def test_an_error_that_nobody_foresaw_in_one_list_leaves_the_others_listed_and_is_the_servers_problem(
+    servers, consumer
+):
+    consumer.online = ["bad", "n"]
+    _, names = start(servers.listing(3.0))
+    consumer.asked[0].errback(TypeError("unhashable type: 'list'"))
+    consumer.asked[1].callback(FIELDS)
+    assert names == [{"n::a"}]
+    assert "could not be used" in servers.conduct("bad").problem
+
+
+def test_the_last_answer_is_told_in_unix_seconds_whatever_the_reactors_clock(servers, consumer, clock):
+    clock.advance(5)
+    start(servers.fields("n", 1, 2, 10.0))
+    consumer.asked[0].callback(FIELDS)
+    assert servers.conduct("n").answered == 1.7e9 + 5
+
+
+def test_a_list_of_fields_is_recalled_for_half_a_minute_and_for_the_names_in_it(servers, consumer, clock):
+    assert servers.recall("n", ["a"]) is None
+    start(servers.fields("n", 1, 2, 10.0))
+    consumer.asked[0].callback(FIELDS)
+    clock.advance(29)
+    assert servers.recall("n", ["a"]) == FIELDS
+    assert servers.recall("n", ["a", "b"]) is None
+    assert servers.recall("other", ["a"]) is None
+    clock.advance(1)
+    assert servers.recall("n", ["a"]) is None
 
 
 def test_a_server_that_is_slow_to_list_is_listed_when_it_has_answered_and_holds_up_only_the_first(

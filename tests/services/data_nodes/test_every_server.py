@@ -80,5 +80,11 @@ def test_a_setting_of_the_wrong_kind_is_refused_by_name(name: str) -> None:
                 server_class(name)({option: "many"})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("renamed", ["a b", "a.b", "a::b", "*", "é"])
+def test_a_name_that_cannot_be_part_of_a_uri_is_refused(name: str, renamed: str) -> None:
+    with pytest.raises(SettingError, match="NAME"):
+        server_class(name)({"NAME": renamed})  # type: ignore[arg-type]
+
+
 def test_it_keeps_the_contract(name: str, tmp_path: Path) -> None:
     check_contract(runpy.run_path(str(TESTS / name / "example.py"))["example_server"](tmp_path))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.data_nodes.ring import FUTURE_TOLERANCE, Ring
+from services.data_nodes.ring import FUTURE_TOLERANCE, TYPE_PATIENCE, Ring
 
 NOW = 1_700_000_000.0
 KINDS = {float: "number", int: "number", bool: "bool", str: "string"}
@@ -157,21 +157,36 @@ def test_a_number_too_large_for_a_float_is_no_value() -> None:
     assert kept(ring) == [(NOW, {}), (NOW + 1, {"a": 1.0})]
 
 
-def test_a_field_that_has_changed_its_type_for_good_takes_the_new_one() -> None:
-    ring = Ring(100)
-    ring.append([NOW, NOW + 1], {"a": [1, 2]}, NOW)
-    for i in range(2, 6):
-        ring.append([NOW + i], {"a": ["on"]}, NOW)
-    assert ring.kinds == {"a": "string"}
-    assert kept(ring)[-1] == (NOW + 5, {"a": "on"})
+@pytest.mark.parametrize("at_a_time", [1, 4, TYPE_PATIENCE, 50])
+def test_a_field_that_has_changed_its_type_takes_the_new_one_soon_and_lets_the_older_values_go(at_a_time: int) -> None:
+    ring = Ring(10_000)
+    old, new = [NOW - 1000 + i for i in range(600)], [NOW - 400 + i for i in range(400)]
+    dropped = ring.append(old, {"a": ["N/A"] * 600, "b": [1] * 600}, NOW)
+    for first in range(0, 400, at_a_time):
+        stamps = new[first : first + at_a_time]
+        dropped += ring.append(stamps, {"a": [0.5] * len(stamps), "b": [1] * len(stamps)}, NOW)
+    assert ring.kinds == {"a": "number", "b": "number"}
+    taken = [t for t, row in kept(ring) if "a" in row]
+    assert taken == new[-len(taken) :]
+    assert len(taken) > 400 - TYPE_PATIENCE
+    assert dropped == Counter(type_change=600 + 400 - len(taken))
+    assert len(ring) == 1000, "of the older samples, the other fields stay"
 
 
 def test_one_odd_value_does_not_cost_a_field_its_past() -> None:
     ring = Ring(100)
     for i in range(10):
-        ring.append([NOW + i], {"a": ["N/A" if i == 5 else i]}, NOW)
+        ring.append([NOW + i], {"a": ["N/A" if i == 5 else i]}, NOW + i)
     assert ring.kinds == {"a": "number"}
     assert len([row for row in kept(ring) if row[1]]) == 9
+
+
+def test_an_agents_clock_that_is_set_right_costs_a_few_seconds() -> None:
+    ring = Ring(1000)
+    for i in range(100):
+        ring.append([NOW + i + 50], {"a": [i]}, NOW + i)
+    lost = sum(bool(ring.append([NOW + i], {"a": [i]}, NOW + i)) for i in range(100, 200))
+    assert lost <= FUTURE_TOLERANCE <= 10
 
 
 def test_a_clock_set_back_does_not_bar_what_follows() -> None:

@@ -128,18 +128,24 @@ def test_no_message_raises_and_each_damaged_one_is_counted_and_told(damaged: Any
     feeds.receive(TOPIC, damaged)
     assert sum(feeds.dropped.values()) > 0
     assert said
-    assert said[0].startswith(f"dropped {next(n for n in feeds.dropped.values() if n)} of {TOPIC}: ")
+    assert said[0].startswith(f"dropping some of {TOPIC}: ")
     assert all_data(feeds)["data"] in ({}, {f"{TOPIC}.x": []})
     feeds.receive(TOPIC, message({"good": [1]}))
     assert all_data(feeds)["data"][f"{TOPIC}.good"] == [1.0]
 
 
-def test_the_same_damage_is_told_every_ten_minutes() -> None:
+def test_the_same_damage_is_told_when_it_begins_and_every_ten_minutes_how_much_it_was() -> None:
     feeds, clock, said = make()
     for _ in range(1300):
         clock.now += 1
         feeds.receive(TOPIC, message({"x": [1]}, ("soon",)))
-    assert [line.partition(" of")[0] for line in said] == ["dropped 1", "dropped 600", "dropped 600"]
+    assert [line.partition(" of")[0] for line in said] == ["dropping some", "dropped 600", "dropped 600"]
+    for _ in range(1300):
+        clock.now += 1
+        feeds.receive(TOPIC, message({"x": [1]}, (clock.now,)))
+    assert [line.partition(" of")[0] for line in said[3:]] == ["dropped 100"], "the rest is told though it is over"
+    feeds.receive(TOPIC, message({"x": [1]}, ("soon",)))
+    assert said[-1].startswith("dropping some")
 
 
 def test_a_publisher_of_ever_new_addresses_does_not_fill_the_log() -> None:

@@ -1,5 +1,7 @@
 """The sensors source: readings kept, and said once when there are no chips."""
 
+import math
+
 import pytest
 
 from services.data_nodes.sensors.measuring import ChipsUnreadableError, Reading
@@ -48,7 +50,20 @@ def test_with_chips_both_are_served() -> None:
     assert set(sensors.measure()) == {"chip.a", "load_1min"}
 
 
-@pytest.mark.parametrize("name", ["INTERVAL", "DEPTH"])
-def test_an_interval_or_depth_of_nothing_is_refused(name: str) -> None:
+def test_readings_that_are_lost_to_a_clock_set_back_are_told_once_and_those_beyond_the_depth_are_not() -> None:
+    said: list[str] = []
+    sensors = Sensors(SETTINGS, lambda event, **facts: said.append(event.format(**facts)))
+    for i in range(10):
+        sensors.keep({"a": Reading(1.0, "C", "")}, NOW + i)
+    assert said == []
+    for t in (NOW + 7, NOW + 8, NOW + 10):
+        sensors.keep({"a": Reading(1.0, "C", "")}, t)
+    assert said == ["dropping readings (backward); look at the host's clock"]
+    sensors.keep({"a": Reading(1.0, "C", "")}, NOW - 3600)
+    assert said[1:] == ["dropping readings (future); look at the host's clock"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("INTERVAL", 0), ("INTERVAL", math.inf), ("DEPTH", 0)])
+def test_an_interval_or_depth_of_nothing_is_refused(name: str, value: float) -> None:
     with pytest.raises(SettingError, match=name):
-        Sensors(SETTINGS | {name: 0}, lambda *_, **__: None)
+        Sensors(SETTINGS | {name: value}, lambda *_, **__: None)

@@ -1,6 +1,7 @@
 """The weather source: the synthetic set, and directories in every state."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from sisock.shapes import check_data, check_fields
 ALL = (1.0, 2e9)
 
 
-def make(directory: Path | None, max_points: int = 0) -> tuple[Weather, list[str]]:
+def make(
+    directory: Path | None, max_points: int = 0, clock: Callable[[], float] = lambda: 4e9
+) -> tuple[Weather, list[str]]:
     said: list[str] = []
-    return Weather(directory, max_points, lambda event, **facts: said.append(event.format(**facts))), said
+    return Weather(directory, max_points, clock, lambda event, **facts: said.append(event.format(**facts))), said
 
 
 def write(path: Path, lines: str, timeline: str = "hourly", units: str = "C") -> None:
@@ -87,7 +90,7 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path: Path, monke
 
     reads: list[Path] = []
     read = source.read_weather_file
-    monkeypatch.setattr(source, "read_weather_file", lambda path: reads.append(path) or read(path))
+    monkeypatch.setattr(source, "read_weather_file", lambda path, now: reads.append(path) or read(path, now))
     write(tmp_path / "a.dat", "1500000000 1\n")
     weather, _ = make(tmp_path)
     for _ in range(3):
@@ -96,6 +99,17 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path: Path, monke
     for _ in range(3):
         assert data(weather, "a") == {"a": [1.0, 2.0]}
     assert len(reads) == 2
+
+
+def test_half_a_line_is_read_when_nobody_has_ended_it_for_a_minute(tmp_path: Path) -> None:
+    write(tmp_path / "a.dat", "1500000000 10.5\n1500000060 1")
+    changed = (tmp_path / "a.dat").stat().st_mtime
+    now = [changed]
+    weather, said = make(tmp_path, clock=lambda: now[0])
+    assert data(weather, "a") == {"a": [10.5]}
+    now[0] = changed + 60
+    assert data(weather, "a") == {"a": [10.5, 1.0]}
+    assert not said
 
 
 def test_files_come_and_go(tmp_path: Path) -> None:
