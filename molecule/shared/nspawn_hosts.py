@@ -105,6 +105,8 @@ def obstacle() -> str:
         return "hosts of systemd-nspawn need Linux and root: run as root, or leave this part out"
     if not cgroup_mounts():
         return "hosts of systemd-nspawn need the cgroup2 file system mounted"
+    if not mirror():
+        return "APT's sources name no Debian mirror to make a host from: set SISOCK_DEBIAN_MIRROR to the address of one"
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if missing and not shutil.which("apt-get"):
         return f"hosts of systemd-nspawn need {', '.join(missing)}, and there is no apt-get to install them"
@@ -316,7 +318,7 @@ def settle(
         shutil.copy("/etc/pip.conf", etc / "pip.conf")
     suite = next(line.split()[2] for line in (etc / "apt/sources.list").read_text().splitlines() if line)
     sources = [f"deb {mirror()} {suite} main", f"deb {mirror()} {suite}-updates main"]
-    if "debian" in mirror():
+    if mirror("-security"):
         sources.append(f"deb {mirror('-security')} {suite}-security main")
     (etc / "apt/sources.list").write_text("\n".join(sources) + "\n")
     with (etc / "environment").open("a") as environment:
@@ -328,14 +330,15 @@ def settle(
 
 
 def mirror(kind: str = "") -> str:
-    """Return the address of the machine's own Debian mirror, or of its mirror of the security updates."""
+    """Return the address of the machine's Debian mirror, or of that of the security updates; empty when it has none."""
     sources = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
     words = [word for source in sources if source.is_file() for word in source.read_text().split()]
     found = [
         word.rstrip("/") for word in words if word.startswith("http") and word.rstrip("/").endswith(f"debian{kind}")
     ]
-    usable = [address for address in found if "snapshot" not in address]
-    return usable[0] if usable else f"http://deb.debian.org/debian{kind}"
+    given = os.environ.get("SISOCK_DEBIAN_MIRROR", "").rstrip("/")
+    usable = [f"{given}{kind}"] * bool(given) + [address for address in found if "snapshot" not in address]
+    return usable[0] if usable else ""
 
 
 def free_network(hosts: int) -> ipaddress.IPv4Network:
