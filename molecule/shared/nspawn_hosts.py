@@ -250,8 +250,10 @@ class Run:
                 for folder in sorted((g for g in group.rglob("*") if g.is_dir()), reverse=True):
                     folder.rmdir()
                 group.rmdir()
-        subprocess.run(["nft", "delete", "table", "ip", self.table], stderr=subprocess.DEVNULL, check=False)
-        subprocess.run(["ip", "link", "delete", self.name], stderr=subprocess.DEVNULL, check=False)
+        for command in (["nft", "delete", "table", "ip", self.table], ["ip", "link", "delete", self.name]):
+            # Molecule begins by removing; where a tool is not installed yet, nothing was made with it.
+            if shutil.which(command[0]):
+                subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
         for folder in (self.folder, *Path("/run/systemd/nspawn/propagate").glob(f"{self.name}-*")):
             if folder.exists():
                 shutil.rmtree(folder)
