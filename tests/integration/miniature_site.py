@@ -159,8 +159,8 @@ class Site:
         """Start OCS agents by their entries of an OCS site configuration."""
         config = {
             "hub": {
-                "wamp_server": f"ws://localhost:{self.ocs_port}/ws",
-                "wamp_http": f"http://localhost:{self.ocs_port}/call",
+                "wamp_server": f"ws://127.0.0.1:{self.ocs_port}/ws",
+                "wamp_http": f"http://127.0.0.1:{self.ocs_port}/call",
                 "wamp_realm": "test_realm",
                 "address_root": "observatory",
                 "registry_address": "observatory.registry",
@@ -179,7 +179,8 @@ class Site:
         secret = self.folder / f"{user}.secret"
         secret.write_text(SECRETS[user])
         return {
-            "CROSSBAR_HOST": "localhost",
+            # A bare host may have no name for it: not even "localhost".
+            "CROSSBAR_HOST": "127.0.0.1",
             "CROSSBAR_TLS_PORT": str(self.tls_port),
             "CROSSBAR_OCS_PORT": str(self.ocs_port),
             "CROSSBAR_CA": str(self.ca),

@@ -22,7 +22,7 @@ class Server(ApplicationSession):
         yield self.subscribe(lambda *_: None, "observatory.LSA23JD.feeds.temperatures")
         yield self.call(BASE + ".data_node.add", "old_feed", "Joined without an account.", details.session)
 
-ApplicationRunner("ws://localhost:" + os.environ["CROSSBAR_OCS_PORT"] + "/ws", "test_realm").run(Server)
+ApplicationRunner("ws://127.0.0.1:" + os.environ["CROSSBAR_OCS_PORT"] + "/ws", "test_realm").run(Server)
 """
 
 
