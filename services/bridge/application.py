@@ -53,7 +53,7 @@ def _refusal(refused: Refused) -> Any:
 def _error(error: Any) -> bytes:
     """Say in JSON what Bottle found: no such path, no such method, or a fault of ours, which Bottle has logged."""
     sentences = {
-        404: f"there is no {request.path[:200]!r} here; see the README for the paths",
+        404: f"there is no {request.path[:200]!r} here; the paths are in docs/architecture.md",
         405: f"{request.path[:200]!r} does not take {request.method[:20]}",
         500: "the bridge failed on this request; the log says why",
     }

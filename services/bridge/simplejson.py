@@ -47,6 +47,7 @@ class SimpleJson:
         """All calls it answers."""
         return [
             Route("GET", "/", self.test),
+            Route("GET", "/search", self.search),
             Route("POST", "/search", self.search),
             Route("POST", "/query", self.query),
             Route("POST", "/annotations", self.annotations),
