@@ -302,6 +302,7 @@ def test_search_lists_all_names_and_keeps_those_of_a_server_that_went_away(serve
     with serve(servers) as bridge:
         everything = ["good::a", "good::b", "other::c"]
         assert bridge.ask("/search", {"target": ""}).json == everything
+        assert bridge.ask("/search", method="GET").json == everything, "as a browser asks"
         del servers["other"]
         for body in ({"target": ""}, {}, b"", {"target": "*"}, {"target": None}):
             assert bridge.ask("/search", body).json == everything
