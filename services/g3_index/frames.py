@@ -1,0 +1,285 @@
+"""Housekeeping frames: found in a file by their offsets, and taken apart into blocks of samples.
+
+A frame in a file is: 1 byte (1, the byte order), and little-endian its version (u32), number of entries (u32) and type
+(u32); for each entry a name and a value, each with its length (u64) before it; and a checksum (u32). That is how
+spt3g_software writes them (core/src/G3Frame.cxx). Only the lengths are read here, so that a frame that is not whole
+yet is told from one that is broken, and no length that is garbage is believed; everything else is so3g's work.
+"""
+
+import gzip
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+import so3g
+from numpy.typing import NDArray
+from so3g.hk.util import get_g3_time
+from spt3g import core
+
+from sisock.errors import SisockError
+
+Kind = Literal["number", "bool", "string"]
+
+_HEAD = struct.Struct("<BIII")
+_LENGTH = struct.Struct("<Q")
+_CHECKSUM = 4
+_MOST_ENTRIES = 10_000
+_LONGEST_NAME = 10_000
+_LARGEST = 2**30
+_CHUNK = 2**22
+_VERSIONS = range(3)
+
+
+class BrokenFrameError(SisockError):
+    """What stands at an offset of a file is no frame, or a damaged one."""
+
+    def __init__(self, offset: int, problem: str) -> None:
+        super().__init__(f"at byte {offset}: {problem}; what follows is not read")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Samples that one provider wrote together.
+
+    Attributes
+    ----------
+    number
+        Its place in the frame.
+    name
+        Its name; frames before version 2 have none, and get the one that so3g would give.
+    t
+        Stamps, ticks, int64, shape (n,).
+    columns
+        Field -> values, shape (n,): float64, int64, bool or objects (str).
+    """
+
+    number: int
+    name: str
+    t: NDArray[np.int64]
+    columns: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A data frame in its file: where it begins, its length in bytes, whose it is, and what it holds."""
+
+    offset: int
+    size: int
+    prov_id: int
+    feed: str
+    blocks: list[Block]
+
+
+@dataclass
+class Stream:
+    """A reading of a file, frame by frame, from where an earlier one has ended.
+
+    Attributes
+    ----------
+    path
+        The file, `.g3` or `.g3.gz`.
+    reached
+        Bytes (of a compressed file, as unpacked) up to which whole frames have been read.
+    session, providers
+        Session id, and provider id -> description, as said by the last frames before `reached` that say so.
+    end
+        Bytes that the file had when it was last looked at.
+    strange
+        Frames that were passed over, by reason.
+    """
+
+    path: Path
+    reached: int = 0
+    session: int | None = None
+    providers: dict[int, str] = field(default_factory=dict)
+    end: int = 0
+    strange: dict[str, int] = field(default_factory=dict)
+
+    def frames(self) -> Iterator[Frame]:
+        """Read the data frames that are whole; what follows the last of them is left for later.
+
+        Raises
+        ------
+        BrokenFrameError
+            A frame is damaged. The frames before it have been given.
+        OSError
+            The file cannot be read.
+        """
+        with closing(_open(self.path)) as file:
+            try:
+                yield from self._frames(file)
+            except (zlib.error, gzip.BadGzipFile) as error:
+                raise BrokenFrameError(self.reached, f"the compressed data are damaged ({error})") from error
+
+    def _frames(self, file: IO[bytes]) -> Iterator[Frame]:
+        _skip(file, self.reached)
+        buffer, start = b"", 0
+        while True:
+            size = _whole(buffer, start, self.reached)
+            if size is None:
+                more = _read(file, max(_CHUNK, len(buffer) - start))
+                if not more:
+                    self.end = self.reached + len(buffer) - start
+                    return
+                buffer, start = buffer[start:] + more, 0
+                continue
+            frame = self._frame(buffer[start : start + size], size)
+            start += size
+            self.reached += size
+            if frame is not None:
+                yield frame
+
+    def _frame(self, raw: bytes, size: int) -> Frame | None:
+        frame = _load(raw, self.reached)
+        if frame.type != core.G3FrameType.Housekeeping:
+            return None
+        try:
+            return self._read(frame, size)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            why = str(error) if isinstance(error, _StrangeFrameError) else f"{type(error).__name__}: {error}"
+            self.strange[why] = self.strange.get(why, 0) + 1
+        return None
+
+    def _read(self, frame: Any, size: int) -> Frame | None:
+        version, kind = int(frame.get("hkagg_version", 0)), frame["hkagg_type"]
+        if version not in _VERSIONS:
+            raise _StrangeFrameError(f"of hkagg_version {version}, which is not known")
+        if kind == so3g.HKFrameType.session:
+            if self.session != int(frame["session_id"]):
+                self.session, self.providers = int(frame["session_id"]), {}
+        elif kind == so3g.HKFrameType.status:
+            listed = frame["providers"]
+            self.providers = {int(p["prov_id"].value): str(p["description"].value) for p in listed}
+        elif kind == so3g.HKFrameType.data:
+            feed = self.providers.get(int(frame["prov_id"]), frame.get("address", ""))
+            if not feed:
+                raise _StrangeFrameError("of a provider that no status frame names")
+            return Frame(self.reached, size, int(frame["prov_id"]), str(feed), _blocks(frame))
+        return None
+
+
+class _StrangeFrameError(ValueError):
+    """A frame of which nothing can be taken."""
+
+
+def read_blocks(path: Path, places: list[tuple[int, int]]) -> Iterator[list[Block]]:
+    """Read single frames again.
+
+    Parameters
+    ----------
+    path
+        The file.
+    places
+        Offset and size of each frame, ascending.
+
+    Raises
+    ------
+    BrokenFrameError
+        There is no such frame any more.
+    OSError
+        The file cannot be read.
+    """
+    with closing(_open(path)) as file:
+        at = 0
+        for offset, size in places:
+            if isinstance(file, gzip.GzipFile):
+                _skip(file, offset - at)
+                raw = _read(file, size)
+            else:
+                raw = os.pread(file.fileno(), size, offset)
+            at = offset + size
+            if _whole(raw, 0, offset) != size:
+                raise BrokenFrameError(offset, "the frame that was indexed is not there any more")
+            yield _blocks(_load(raw, offset))
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    return path.open("rb", buffering=0)
+
+
+def _read(file: IO[bytes], size: int) -> bytes:
+    """Up to `size` bytes; a compressed file that ends too early ends where it does."""
+    try:
+        return file.read(size)
+    except EOFError:
+        return b""
+
+
+def _skip(file: IO[bytes], distance: int) -> None:
+    if not isinstance(file, gzip.GzipFile):
+        file.seek(distance)
+        return
+    while distance > 0 and (skipped := len(_read(file, min(distance, _CHUNK)))):
+        distance -= skipped
+
+
+def _whole(buffer: bytes, start: int, offset: int) -> int | None:
+    """Size of the frame that begins at `start`; None when not all of it is there.
+
+    Raises
+    ------
+    BrokenFrameError
+        Its lengths are impossible; `offset` is where in the file it begins.
+    """
+    if len(buffer) < start + _HEAD.size:
+        if len(buffer) > start and buffer[start] != 1:
+            raise BrokenFrameError(offset, "no frame begins here")
+        return None
+    order, version, entries, _type = _HEAD.unpack_from(buffer, start)
+    if order != 1 or version != 1 or entries > _MOST_ENTRIES:
+        raise BrokenFrameError(offset, "no frame begins here")
+    at = start + _HEAD.size
+    for _ in range(entries):
+        for longest in (_LONGEST_NAME, _LARGEST):
+            if len(buffer) < at + _LENGTH.size:
+                return None
+            (length,) = _LENGTH.unpack_from(buffer, at)
+            if length > longest:
+                raise BrokenFrameError(offset, f"a frame with an entry of {length} bytes is none")
+            at += _LENGTH.size + length
+    at += _CHECKSUM
+    return at - start if at <= len(buffer) else None
+
+
+def _load(raw: bytes, offset: int) -> Any:
+    frame = core.G3Frame()
+    try:
+        frame.__setstate__(({}, raw))
+    except RuntimeError as error:
+        raise BrokenFrameError(offset, f"the frame is damaged ({str(error)[:200]})") from error
+    return frame
+
+
+def _blocks(frame: Any) -> list[Block]:
+    names = list(frame["block_names"]) if "block_names" in frame else []
+    blocks = []
+    for number, block in enumerate(frame["blocks"]):
+        if isinstance(block, so3g.IrregBlockDouble):
+            t = np.asarray(get_g3_time(core.G3VectorDouble(block.t)))
+            columns = {str(name): np.array(block.data[name]) for name in block.data.keys()}  # noqa: SIM118
+        else:
+            t = np.asarray(block.times)
+            columns = {str(name): _column(block[name]) for name in block.keys()}  # noqa: SIM118
+        columns = {name: column for name, column in columns.items() if column.size == t.size}
+        if t.size and columns:
+            name = names[number] if number < len(names) else f"block_for_{min(columns)}"
+            blocks.append(Block(number, str(name), t.astype(np.int64, copy=False), columns))
+    return blocks
+
+
+def _column(vector: Any) -> NDArray[Any]:
+    column = np.asarray(vector)
+    return column.astype(object) if column.dtype.kind == "U" else column
+
+
+def kind_of(column: NDArray[Any]) -> Kind:
+    """What the values of a column are."""
+    return "bool" if column.dtype.kind == "b" else "string" if column.dtype.kind == "O" else "number"

@@ -1,0 +1,207 @@
+"""Buckets of samples, each told by a few numbers that add up: how many, least, greatest, sum, first and last.
+
+The sum is kept as an unevaluated sum of two doubles, so that a mean over any number of buckets is that of the samples
+to the last bit, whatever the buckets.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.void]
+Values = NDArray[Any]
+Places = NDArray[np.intp]
+
+SUMMARY = np.dtype(
+    [
+        ("count", "<u4"),
+        ("low_first", "?"),
+        ("low", "<f8"),
+        ("high", "<f8"),
+        ("sum", "<f8"),
+        ("rest", "<f8"),
+        ("first", "<f8"),
+        ("last", "<f8"),
+    ]
+)
+"""A bucket: number of values, whether the least came before the greatest, both of them, the sum (`sum` + `rest`), and
+the first and the last value. All zero where there is no value."""
+
+TEXTS = np.dtype([("count", "<u4"), ("first", "O"), ("last", "O")])
+"""A bucket of text."""
+
+_SPLIT = 26
+"""Bits of each part that a value is cut into; so many of them add up without any rounding."""
+_LARGEST = 900
+"""Binary exponent above which values are added as they are: there is no room to cut them."""
+_CACHED = 2**15
+"""Samples that are worked on at a time."""
+
+
+def starts_of(index: NDArray[np.int64]) -> Places:
+    """Places at which a new value begins in the ascending `index`, shape (n,)."""
+    return np.flatnonzero(np.r_[True, index[1:] != index[:-1]]) if index.size else np.zeros(0, dtype=np.intp)
+
+
+def summarize(values: Values, starts: Places) -> Rows:
+    """Summarize samples that lie in time order.
+
+    Parameters
+    ----------
+    values
+        float64, shape (fields, n); what is not finite is no value.
+    starts
+        Where each bucket begins, shape (buckets,), ascending from 0.
+
+    Returns
+    -------
+    SUMMARY, shape (fields, buckets).
+    """
+    rows = np.zeros((values.shape[0], starts.size), dtype=SUMMARY)
+    sizes = np.diff(np.r_[starts, values.shape[1]])
+    # Buckets of like size are laid side by side, the short ones filled up with their last sample; a few at a time, so
+    # that they stay in the processor's cache.
+    grade = np.frexp(sizes)[1]
+    for each in np.unique(grade):
+        alike = np.flatnonzero(grade == each)
+        few = max(1, _CACHED // (values.shape[0] << int(each)))
+        for mine in (alike[at : at + few] for at in range(0, alike.size, few)):
+            longest = int(sizes[mine].max())
+            if mine[-1] - mine[0] + 1 == mine.size and bool(np.all(sizes[mine] == longest)):
+                begin = starts[mine[0]]
+                x = values[:, begin : begin + mine.size * longest].reshape(-1, mine.size, longest)
+                within = np.ones((1, longest), dtype=bool)
+            else:
+                place = np.arange(longest)
+                x = values[:, starts[mine, None] + np.minimum(place, sizes[mine, None] - 1)]
+                within = place < sizes[mine, None]
+            rows[:, mine] = _summarize(x, within)
+    return rows
+
+
+def _summarize(x: Values, within: NDArray[np.bool_]) -> Rows:
+    """Summarize shape (fields, buckets, samples) over its last axis, of which `within` says what counts."""
+    rows = np.zeros(x.shape[:2], dtype=SUMMARY)
+    if np.isfinite(x.sum()):  # None of them is anything else, or the sum would be, too.
+        lowest, highest = x.argmin(axis=-1), x.argmax(axis=-1)
+        rows["count"] = within.sum(axis=-1)
+        rows["first"], rows["last"] = x[..., 0], x[..., -1]
+        counted = x if within.all() else np.where(within, x, 0.0)
+    else:
+        valid = np.isfinite(x) & within
+        lowest, highest = np.where(valid, x, np.inf).argmin(axis=-1), np.where(valid, x, -np.inf).argmax(axis=-1)
+        rows["count"] = valid.sum(axis=-1)
+        rows["first"] = _at(x, valid.argmax(axis=-1))
+        rows["last"] = _at(x, valid.shape[-1] - 1 - valid[..., ::-1].argmax(axis=-1))
+        counted = np.where(valid, x, 0.0)
+    rows["low"], rows["high"], rows["low_first"] = _at(x, lowest), _at(x, highest), lowest <= highest
+    rows[rows["count"] == 0] = 0
+    largest = np.maximum(np.abs(rows["low"]), np.abs(rows["high"]))
+    rows["sum"], rows["rest"] = exact_sum(counted, largest)
+    return rows
+
+
+def _at(x: Values, place: Places) -> Values:
+    return np.asarray(np.take_along_axis(x, place[..., None], -1)[..., 0])
+
+
+def exact_sum(x: Values, largest: Values) -> tuple[Values, Values]:
+    """Sum over the last axis as two doubles that together have twice the precision.
+
+    Each value is cut into three parts of few bits, relative to the largest of its sum; parts of a kind add up without
+    rounding (Rump, Ogita and Oishi, "Accurate floating-point summation", SIAM J. Sci. Comput. 31, 2008).
+
+    Parameters
+    ----------
+    x
+        float64 and finite, shape (.., n), with n below 2^26.
+    largest
+        Greatest magnitude along the axis, or above it, shape (..).
+    """
+    exponent = np.frexp(largest)[1]
+    huge = exponent > _LARGEST
+    cut = np.ldexp(1.5, np.where(huge, 0, exponent) + _SPLIT)[..., None]
+    part = x + cut
+    part -= cut
+    left = x - part
+    top = part.sum(axis=-1)
+    cut *= 2.0 ** -(_SPLIT + 1)
+    np.add(left, cut, out=part)
+    part -= cut
+    left -= part
+    with np.errstate(over="ignore", invalid="ignore"):
+        total, rest = _two_sum(top, part.sum(axis=-1))
+        total, rest = _two_sum(total, rest + left.sum(axis=-1))
+        return (np.where(huge, x.sum(axis=-1), total), np.where(huge, 0.0, rest)) if huge.any() else (total, rest)
+
+
+def _two_sum(a: Values, b: Values) -> tuple[Values, Values]:
+    """The sum of two doubles, and what rounding has lost of it (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+def merge(rows: Rows, starts: Places) -> Rows:
+    """Merge buckets in time order into longer ones.
+
+    Parameters
+    ----------
+    rows
+        SUMMARY or TEXTS, shape (n,); none of them empty.
+    starts
+        Where each longer bucket begins, shape (m,), ascending from 0.
+
+    Returns
+    -------
+    The same type, shape (m,).
+    """
+    merged = np.zeros(starts.size, dtype=rows.dtype)
+    if not starts.size:
+        return merged
+    ends = np.r_[starts[1:], rows.size] - 1
+    merged["count"] = np.add.reduceat(rows["count"], starts)
+    merged["first"], merged["last"] = rows["first"][starts], rows["last"][ends]
+    if rows.dtype == TEXTS:
+        return merged
+    sizes = ends - starts + 1
+    low, high = np.minimum.reduceat(rows["low"], starts), np.maximum.reduceat(rows["high"], starts)
+    merged["low"], merged["high"] = low, high
+    place = np.arange(rows.size)
+    lowest = np.minimum.reduceat(np.where(rows["low"] == np.repeat(low, sizes), place, rows.size), starts)
+    highest = np.minimum.reduceat(np.where(rows["high"] == np.repeat(high, sizes), place, rows.size), starts)
+    merged["low_first"] = np.where(lowest == highest, rows["low_first"][lowest], lowest < highest)
+    grade = np.frexp(sizes)[1]
+    for each in np.unique(grade):
+        mine = np.flatnonzero(grade == each)
+        longest = np.arange(sizes[mine].max())
+        at = starts[mine, None] + np.minimum(longest, sizes[mine, None] - 1)
+        within = longest < sizes[mine, None]
+        sums = np.where(within, rows["sum"][at], 0.0)
+        total, rest = exact_sum(sums, np.abs(sums).max(axis=-1))
+        lost = np.where(within, rows["rest"][at], 0.0).sum(axis=-1)
+        merged["sum"][mine], merged["rest"][mine] = _two_sum(total, rest + lost)
+    return merged
+
+
+def summarize_texts(values: Values, starts: Places) -> Rows:
+    """Summarize text in time order: objects, shape (n,); TEXTS, shape (buckets,)."""
+    rows = np.zeros(starts.size, dtype=TEXTS)
+    ends = np.r_[starts[1:], values.size]
+    rows["count"] = ends - starts
+    rows["first"], rows["last"] = values[starts], values[ends - 1]
+    return rows
+
+
+def means(rows: Rows) -> Values:
+    """Mean of each bucket of SUMMARY, shape (n,); none of them empty."""
+    # `sum` alone is the total, correctly rounded; `rest` is there for the next merge.
+    return np.asarray(rows["sum"] / rows["count"])
+
+
+def rows_of(parts: Iterable[Rows], dtype: np.dtype[Any] = SUMMARY) -> Rows:
+    """Join pieces, of which there may be none."""
+    listed = [part for part in parts if part.size]
+    return np.concatenate(listed) if listed else np.zeros(0, dtype=dtype)
