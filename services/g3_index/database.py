@@ -49,6 +49,7 @@ def open_engine(
         isolation_level=isolation,
         pool_size=connections,
         max_overflow=0,
+        pool_pre_ping=True,  # The server may have been started anew meanwhile.
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "charset": "utf8mb4",

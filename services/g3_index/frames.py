@@ -190,7 +190,9 @@ def read_blocks(path: Path, places: list[tuple[int, int]]) -> Iterator[list[Bloc
         for offset, size in places:
             if isinstance(file, gzip.GzipFile):
                 _skip(file, offset - at)
-                raw = _read(file, size)
+                raw = b""
+                while len(raw) < size and (more := _read(file, size - len(raw))):
+                    raw += more
             else:
                 raw = os.pread(file.fileno(), size, offset)
             at = offset + size
@@ -208,7 +210,7 @@ def _open(path: Path) -> IO[bytes]:
 def _read(file: IO[bytes], size: int) -> bytes:
     """Up to `size` bytes; a compressed file that ends too early ends where it does."""
     try:
-        return file.read(size)
+        return file.read1(size) if isinstance(file, gzip.GzipFile) else file.read(size)
     except EOFError:
         return b""
 

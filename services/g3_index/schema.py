@@ -63,8 +63,9 @@ state = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("version", BigInteger, nullable=False),
+    Column("layout", BigInteger, nullable=False),
 )
-"""One row. Whoever writes locks it first; `version` grows with each change."""
+"""One row. Whoever writes locks it first; `version` grows with each change, `layout` when series come or go."""
 
 files = Table(
     "files",

@@ -84,7 +84,9 @@ def summarize(values: Values, starts: Places) -> Rows:
 def _summarize(x: Values, within: NDArray[np.bool_]) -> Rows:
     """Summarize shape (fields, buckets, samples) over its last axis, of which `within` says what counts."""
     rows = np.zeros(x.shape[:2], dtype=SUMMARY)
-    if np.isfinite(x.sum()):  # None of them is anything else, or the sum would be, too.
+    with np.errstate(over="ignore", invalid="ignore"):
+        every = x.sum()
+    if np.isfinite(every):  # None of them is anything else, or the sum would be, too.
         lowest, highest = x.argmin(axis=-1), x.argmax(axis=-1)
         rows["count"] = within.sum(axis=-1)
         rows["first"], rows["last"] = x[..., 0], x[..., -1]

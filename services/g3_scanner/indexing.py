@@ -218,6 +218,7 @@ def _read(row: Row[Any], most_bytes: int) -> Reading:
         reached=begin,
         session=resume.get("session"),
         providers={int(prov_id): feed for prov_id, feed in resume.get("providers", {}).items()},
+        strange=resume.get("strange", {}),
     )
     reading = Reading(row, stream, row.size, row.mtime_ns, begin)
     try:
@@ -226,7 +227,9 @@ def _read(row: Row[Any], most_bytes: int) -> Reading:
         for frame in stream.frames():
             reading.frames += 1
             for block in frame.blocks:
-                piece = _piece(row, frame.feed, block, frame.offset, frame.size, frame.prov_id, stream.strange)
+                piece = _piece(
+                    (row.path, row.id), frame.feed, frame.prov_id, block, (frame.offset, frame.size), stream.strange
+                )
                 if piece is not None:
                     reading.pieces.append(piece)
             if reading.bytes >= most_bytes:
@@ -250,7 +253,7 @@ def _read(row: Row[Any], most_bytes: int) -> Reading:
 
 
 def _piece(
-    row: Row[Any], feed: str, block: Block, byte_offset: int, size: int, prov_id: int, strange: dict[str, int]
+    file: tuple[bytes, int], feed: str, prov_id: int, block: Block, place: tuple[int, int], strange: dict[str, int]
 ) -> Piece | None:
     """A block without what cannot be kept; None when nothing of it can."""
 
@@ -273,7 +276,7 @@ def _piece(
         t, columns = t[possible], {key: column[possible] for key, column in columns.items()}
     if not t.size or not columns:
         return None
-    return Piece(row.path, row.id, prov_id, feed, block.name, byte_offset, block.number, size, t, columns)
+    return Piece(*file, prov_id, feed, block.name, place[0], block.number, place[1], t, columns)
 
 
 def _add(connection: Connection, pieces: list[Piece]) -> None:
@@ -328,15 +331,9 @@ def _series(connection: Connection, timeline_id: int, pieces: list[Piece]) -> di
 
     known = look()
     statement = insert(series)
-    rows = [
-        {
-            "timeline_id": timeline_id,
-            "field": name,
-            "kind": kind,
-            "first": spans[name, kind][0],
-            "last": spans[name, kind][1],
-        }
-        for name, kind in spans
+    rows: list[dict[str, Any]] = [
+        {"timeline_id": timeline_id, "field": name, "kind": kind, "first": first, "last": last}
+        for (name, kind), (first, last) in spans.items()
     ]
     # By their ids, so that no number is used up where a row is there already.
     wider = [row | {"id": known[row["field"], row["kind"]]} for row in rows if (row["field"], row["kind"]) in known]
@@ -352,6 +349,7 @@ def _series(connection: Connection, timeline_id: int, pieces: list[Piece]) -> di
     if fresh:
         connection.execute(statement, fresh)
         known = look()
+        _changed_layout(connection)
     return {key: known[key] for key in spans}
 
 
@@ -370,7 +368,7 @@ def _renew(
     -------
     The days, since 1970, of these buckets.
     """
-    parts = [piece.t // FINEST.bucket for piece in pieces]
+    parts = [_distinct(piece.t // FINEST.bucket) for piece in pieces]
     touched = np.unique(np.concatenate([*parts, *([] if gone is None else [gone])]))
     others, contested, hours = _others(connection, timeline_id, touched)
     if gone is not None:
@@ -387,9 +385,11 @@ def _renew(
         buckets = t // FINEST.bucket
         doubtful = contested if bool(np.all(t[1:] > t[:-1])) else np.union1d(contested, buckets)
         clear = ~np.isin(buckets, doubtful) if doubtful.size else np.ones(t.size, dtype=bool)
-        if clear.any():
-            for series_id, rows in _summaries(mine, keys, ids, clear, starts_of(buckets[clear])):
-                changed[series_id].append((np.unique(buckets[clear]), rows))
+        chosen = buckets[clear]
+        starts = starts_of(chosen)
+        if chosen.size:
+            for series_id, rows in _summaries(mine, keys, ids, clear, starts):
+                changed[series_id].append((chosen[starts], rows))
         if doubtful.size:
             written = sorted(others + mine, key=attrgetter("order"))
             masks = [np.isin(piece.t // FINEST.bucket, doubtful) for piece in written]
@@ -403,6 +403,11 @@ def _renew(
     }
     replace_buckets(connection, kinds, joined, hours)
     return set((touched * FINEST.bucket // DAY).tolist())
+
+
+def _distinct(index: Buckets) -> Buckets:
+    """Drop values that equal the one before."""
+    return index[starts_of(index)]
 
 
 def _summaries(
@@ -487,7 +492,7 @@ def _read_again(connection: Connection, rows: list[Row[Any]]) -> Iterator[Piece]
         for ((byte_offset, size), wanted), blocks in zip(blocks_at.items(), read, strict=True):
             for block in blocks:
                 if block.number in wanted:
-                    piece = _piece(listed[0], "", block, byte_offset, size, 0, {})
+                    piece = _piece((path, listed[0].file_id), "", 0, block, (byte_offset, size), {})
                     if piece is not None:
                         yield piece
 
@@ -504,12 +509,12 @@ def _roll_up_again(connection: Connection, ids: dict[SeriesKey, int], days: set[
 def _write_frames(connection: Connection, timeline_id: int, pieces: list[Piece]) -> None:
     rows = []
     for piece in pieces:
-        hour = piece.t // HOUR
-        for each in np.unique(hour).tolist():
-            t = piece.t[hour == each]
+        t = np.sort(piece.t)  # Nearly always in order, and then this costs next to nothing.
+        hours = t // HOUR
+        for each, part in zip(hours[starts_of(hours)].tolist(), np.split(t, starts_of(hours)[1:]), strict=True):
             rows.append({"timeline_id": timeline_id, "hour": each, "file_id": piece.file_id,
                          "byte_offset": piece.byte_offset, "block": piece.block, "size": piece.size,
-                         "first": int(t.min()), "last": int(t.max()), "count": t.size})  # fmt: skip
+                         "first": int(part[0]), "last": int(part[-1]), "count": part.size})  # fmt: skip
     connection.execute(insert(frames), rows)
     connection.execute(
         update(timelines)
@@ -608,6 +613,7 @@ def _narrow(connection: Connection, timeline_id: int, ids: dict[SeriesKey, int],
         else:
             connection.execute(delete(tiles).where(tiles.c.series_id == series_id))
             connection.execute(delete(series).where(mine))
+            _changed_layout(connection)
     left = {key: series_id for key, series_id in ids.items() if series_id in spans}
     newest = connection.scalar(select(func.max(series.c.last)).where(series.c.timeline_id == timeline_id))
     if newest is None:
@@ -623,9 +629,13 @@ def _narrow(connection: Connection, timeline_id: int, ids: dict[SeriesKey, int],
         connection.execute(update(timelines).where(timelines.c.id == timeline_id).values(settled_until=finished))
 
 
+def _changed_layout(connection: Connection) -> None:
+    connection.execute(update(state).where(state.c.id == 1).values(layout=state.c.layout + 1))
+
+
 def _write_file(connection: Connection, reading: Reading) -> None:
     stream = reading.stream
-    resume = {"session": stream.session, "providers": stream.providers} if stream.reached else None
+    resume = {"session": stream.session, "providers": stream.providers, "strange": stream.strange}
     connection.execute(
         update(files)
         .where(files.c.id == reading.row.id)
@@ -635,7 +645,7 @@ def _write_file(connection: Connection, reading: Reading) -> None:
             indexed=stream.reached,
             status=Status.PARTIAL if reading.unread else reading.status,
             problem=reading.problem,
-            resume=None if resume is None else json.dumps(resume),
+            resume=json.dumps(resume) if stream.reached else None,
             due=reading.unread,
         )
     )

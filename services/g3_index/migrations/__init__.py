@@ -29,8 +29,10 @@ def migrate(engine: Engine) -> None:
             raise MigrationError(f"another program has been changing the tables for {_PATIENCE} s; look at its log")
         try:
             _upgrade(connection)
-        finally:
-            connection.execute(text("SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.migrations'))"))
+        except Exception:
+            connection.invalidate()  # The lock goes with it, also where the server is away.
+            raise
+        connection.execute(text("SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.migrations'))"))
 
 
 def _upgrade(connection: Connection) -> None:

@@ -16,6 +16,7 @@ _TABLES = {
     "state": """
         id INT NOT NULL,
         version BIGINT NOT NULL,
+        layout BIGINT NOT NULL,
         PRIMARY KEY (id)""",
     "files": """
         id INT NOT NULL AUTO_INCREMENT,
@@ -119,6 +120,6 @@ def upgrade() -> None:
     """Make everything; a half-made index of an interrupted run is completed."""
     for name, columns in _TABLES.items():
         op.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns}) {_ENDING}")
-    op.execute("INSERT IGNORE INTO state (id, version) VALUES (1, 0)")
+    op.execute("INSERT IGNORE INTO state (id, version, layout) VALUES (1, 0, 0)")
     for name, query in _VIEWS.items():
         op.execute(f"CREATE OR REPLACE SQL SECURITY INVOKER VIEW {name} AS {query}")

@@ -1,0 +1,1 @@
+"""Recorded data, from the index and the .g3 files."""

@@ -1,0 +1,41 @@
+"""The data server of recorded data."""
+
+from collections.abc import Mapping
+
+from services.data_nodes.g3_reader.files import FrameCache
+from services.data_nodes.g3_reader.query import OPERATORS
+from services.data_nodes.g3_reader.source import Archive
+from services.data_nodes.settings import take_settings
+from services.g3_index.database import open_engine
+from sisock.base import BLOCKING_THREADS, DataNodeServer
+from sisock.shapes import DataReply, FieldsReply
+from sisock.times import time_range
+
+
+class G3ReaderServer(DataNodeServer):
+    """Asks a database and reads files, therefore answers in threads."""
+
+    name = "g3_reader"
+    description = "Recorded data"
+    operators = OPERATORS
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        settings = take_settings(self, environ)
+        engine = open_engine(environ, "REPEATABLE READ", BLOCKING_THREADS)
+        self.archive = Archive(engine, FrameCache(settings["MAX_CACHE"]), settings["MAX_POINTS"])
+
+    def get_fields_blocking(self, start: float, end: float) -> FieldsReply:
+        """List every field that was recorded in the range."""
+        return self.archive.get_fields(*time_range(start, end))
+
+    def get_data_blocking(
+        self,
+        field: list[str],
+        start: float,
+        end: float,
+        min_stride: float | None = None,
+        operator: str | None = None,
+    ) -> DataReply | bool:
+        """Serve from the index, and from the files where it is not fine enough."""
+        return self.archive.get_data(field, *time_range(start, end), min_stride, operator)

@@ -1,0 +1,128 @@
+"""Answers about recorded data."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from services.data_nodes.g3_reader.catalogue import Catalogue, Recorded, read_catalogue, versions_of
+from services.data_nodes.g3_reader.files import FrameCache
+from services.data_nodes.g3_reader.query import Query
+from services.data_nodes.g3_reader.window import as_of_now
+from services.data_nodes.selection import MAX_VALUES
+from services.g3_index.levels import LATEST, TICKS
+from sisock.errors import SisockError
+from sisock.shapes import DataReply, DataTimeline, FieldsReply
+
+
+class IndexAbsentError(SisockError):
+    """The index cannot be asked."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the index of recorded data cannot be asked ({problem}); look at MariaDB and the scanner")
+
+
+class Archive:
+    """Fields of the index. May be asked from several threads."""
+
+    def __init__(self, engine: Engine, cache: FrameCache, max_points: int = 0) -> None:
+        """Take the data's place.
+
+        Parameters
+        ----------
+        engine
+            The database, REPEATABLE READ.
+        cache
+            Reads frames.
+        max_points
+            Most points per timeline in one reply; 0 for no cap.
+        """
+        self._engine = engine
+        self._cache = cache
+        self._max_points = max_points
+        self._catalogue = Catalogue(-1, -1, {})
+
+    def get_fields(self, start: float, end: float) -> FieldsReply:
+        """List every field that has been recorded in [start, end), UNIX seconds.
+
+        Raises
+        ------
+        IndexAbsentError
+            The database does not answer, or the scanner has not made its tables yet.
+        """
+        with self._looking() as connection:
+            return self._known(connection).between(_tick(start), _tick(end))
+
+    def get_data(
+        self,
+        fields: Iterable[str],
+        start: float,
+        end: float,
+        min_stride: float | None = None,
+        operator: str | None = None,
+    ) -> DataReply | Literal[False]:
+        """Answer with the samples in [start, end), UNIX seconds, or with what an operator makes of them.
+
+        Raises
+        ------
+        IndexAbsentError
+            The database does not answer, or the scanner has not made its tables yet.
+        """
+        requested = list(fields)
+        data: dict[str, Any] = {name: [] for name in requested}
+        replied: dict[str, DataTimeline] = {}
+        room = MAX_VALUES
+        with self._looking() as connection:
+            catalogue = self._layout(connection)
+            groups: dict[tuple[str, tuple[int, ...]], dict[str, Recorded]] = defaultdict(dict)
+            for name in requested:
+                if recorded := catalogue.fields.get(name):
+                    groups[recorded.timeline, recorded.timeline_ids][name] = recorded
+            for (timeline, ids), members in groups.items():
+                query = Query(connection, self._cache, ids, members, _tick(start), _tick(end), operator)
+                answer = query.answer(min_stride, self._max_points, room)
+                if answer is None:
+                    return False
+                if answer.t.size:
+                    data.update(answer.values)
+                    replied[timeline] = DataTimeline(
+                        t=answer.t, finalized_until=answer.finalized_until, fields=list(answer.values)
+                    )
+                    room -= answer.t.size * (1 + len(answer.values))
+        return DataReply(data=data, timeline=replied)
+
+    @contextmanager
+    def _looking(self) -> Iterator[Connection]:
+        try:
+            with as_of_now(self._engine) as connection:
+                yield connection
+        except (OperationalError, ProgrammingError) as error:
+            raise IndexAbsentError(str(error.orig)) from error
+
+    def _known(self, connection: Connection) -> Catalogue:
+        versions = versions_of(connection)
+        if versions != (self._catalogue.version, self._catalogue.layout):
+            self._catalogue = read_catalogue(connection, versions)
+        return self._catalogue
+
+    def _layout(self, connection: Connection) -> Catalogue:
+        """The catalogue with at least the right series; their spans may be older."""
+        if versions_of(connection)[1] != self._catalogue.layout:
+            return self._known(connection)
+        return self._catalogue
+
+
+def _tick(seconds: float) -> int:
+    """The first tick that, as seconds in double precision, is not before `seconds`."""
+    if seconds * TICKS >= LATEST:
+        return LATEST
+    tick = int(np.ceil(seconds * TICKS))
+    while (tick - 1) / TICKS >= seconds:
+        tick -= 1
+    while tick / TICKS < seconds:
+        tick += 1
+    return tick
