@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import numpy as np
 import so3g
@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from so3g.hk.util import get_g3_time
 from spt3g import core
 
+from services.g3_index.schema import Kind
 from sisock.errors import SisockError
-
-Kind = Literal["number", "bool", "string"]
 
 _HEAD = struct.Struct("<BIII")
 _LENGTH = struct.Struct("<Q")
@@ -34,6 +33,7 @@ _LONGEST_NAME = 10_000
 _LARGEST = 2**30
 _CHUNK = 2**22
 _VERSIONS = range(3)
+_KINDS = {"f": Kind.NUMBER, "i": Kind.NUMBER, "b": Kind.BOOL, "O": Kind.STRING}
 
 
 class BrokenFrameError(SisockError):
@@ -264,24 +264,24 @@ def _blocks(frame: Any) -> list[Block]:
     names = list(frame["block_names"]) if "block_names" in frame else []
     blocks = []
     for number, block in enumerate(frame["blocks"]):
-        if isinstance(block, so3g.IrregBlockDouble):
-            t = np.asarray(get_g3_time(core.G3VectorDouble(block.t)))
-            columns = {str(name): np.array(block.data[name]) for name in block.data.keys()}  # noqa: SIM118
+        if isinstance(block, core.G3TimesampleMap):
+            t, columns = np.asarray(block.times), block
+        elif isinstance(block, so3g.IrregBlockDouble):
+            t, columns = np.asarray(get_g3_time(core.G3VectorDouble(block.t))), block.data
         else:
-            t = np.asarray(block.times)
-            columns = {str(name): _column(block[name]) for name in block.keys()}  # noqa: SIM118
-        columns = {name: column for name, column in columns.items() if column.size == t.size}
-        if t.size and columns:
-            name = names[number] if number < len(names) else f"block_for_{min(columns)}"
-            blocks.append(Block(number, str(name), t.astype(np.int64, copy=False), columns))
+            raise _StrangeFrameError(f"with a block that is a {type(block).__name__}")
+        read = {name: np.asarray(each) for name, each in zip(columns.keys(), columns.values(), strict=True)}
+        read = {name: _text(each) for name, each in read.items() if each.size == t.size}
+        if t.size and read:
+            name = names[number] if number < len(names) else f"block_for_{min(read)}"
+            blocks.append(Block(number, name, t, read))
     return blocks
 
 
-def _column(vector: Any) -> NDArray[Any]:
-    column = np.asarray(vector)
+def _text(column: NDArray[Any]) -> NDArray[Any]:
     return column.astype(object) if column.dtype.kind == "U" else column
 
 
 def kind_of(column: NDArray[Any]) -> Kind:
     """What the values of a column are."""
-    return "bool" if column.dtype.kind == "b" else "string" if column.dtype.kind == "O" else "number"
+    return _KINDS[column.dtype.kind]

@@ -6,12 +6,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.mysql import insert
 
+from services.g3_index.bulk import write_rows
 from services.g3_index.levels import DAY, FINEST, LEVELS, Level
 from services.g3_index.schema import Kind, tiles
 from services.g3_index.summary import SUMMARY, TEXTS, Rows, merge, starts_of
-from services.g3_index.tiles import pack, unpack, unpack_texts
+from services.g3_index.tiles import pack, pack_texts, unpack, unpack_texts
 
 T = TypeVar("T")
 Buckets = NDArray[np.int64]
@@ -63,27 +63,25 @@ def read_tiles(
 
 def write_tiles(connection: Connection, level: Level, changed: Mapping[Place, Rows]) -> None:
     """Write tiles; those without any value go."""
-    full = [
-        {"series_id": series_id, "level": level.number, "tile": tile, "data": pack(rows)}
-        for (series_id, tile), rows in changed.items()
-        if rows["count"].any()
-    ]
-    statement = insert(tiles)
-    statement = statement.on_duplicate_key_update(data=statement.inserted.data)
-    for some in _portions(full, _MOST_ROWS):
-        connection.execute(statement, some)
-    hollow = [place for place, rows in changed.items() if not rows["count"].any()]
+    full = {place: rows for place, rows in changed.items() if rows["count"].any()}
+    for is_text, packed in ((False, pack), (True, pack_texts)):
+        mine = {place: rows for place, rows in full.items() if (rows.dtype == TEXTS) is is_text}
+        if mine:
+            data = packed(np.stack(list(mine.values())))
+            lines = ((place[0], level.number, place[1], each) for place, each in zip(mine, data, strict=True))
+            write_rows(connection, tiles, lines, "data = VALUES(data)")
+    hollow = changed.keys() - full.keys()
     for series_id in {series_id for series_id, _ in hollow}:
-        mine = [tile for each, tile in hollow if each == series_id]
+        gone = [tile for each, tile in hollow if each == series_id]
         connection.execute(
-            delete(tiles).where(tiles.c.series_id == series_id, tiles.c.level == level.number, tiles.c.tile.in_(mine))
+            delete(tiles).where(tiles.c.series_id == series_id, tiles.c.level == level.number, tiles.c.tile.in_(gone))
         )
 
 
 def replace_buckets(
     connection: Connection,
     kinds: Mapping[int, Kind],
-    changed: Mapping[int, tuple[Buckets, Rows]],
+    changed: Mapping[int, Sequence[tuple[Buckets, Rows]]],
     kept: Iterable[int],
 ) -> None:
     """Put buckets of the finest level in the place of what is there.
@@ -95,21 +93,21 @@ def replace_buckets(
     kinds
         Id of each series -> what it holds.
     changed
-        Id -> numbers of buckets since 1970, and their content, empty ones included.
+        Id -> pieces: numbers of buckets since 1970, and their content, empty ones included.
     kept
         Tiles that may hold other buckets than these; of the others there is nothing to read.
     """
     standing = read_tiles(connection, {each: kinds[each] for each in changed}, FINEST, list(kept)) if changed else {}
     written: dict[Place, Rows] = {}
-    for series_id, (buckets, rows) in changed.items():
-        number = buckets // FINEST.size
-        for tile in np.unique(number).tolist():
-            mine = number == tile
+    for series_id, buckets, rows in ((each, *part) for each, parts in changed.items() for part in parts):
+        numbers = buckets // FINEST.size
+        starts = starts_of(numbers)
+        for tile, start, end in zip(numbers[starts].tolist(), starts, [*starts[1:], buckets.size], strict=True):
             place = (series_id, tile)
-            # What was read may be a view of something that must not change.
-            content = standing[place].copy() if place in standing else empty(kinds[series_id], FINEST.size)
-            content[buckets[mine] % FINEST.size] = rows[mine]
-            written[place] = content
+            if place not in written:
+                # What was read may be a view of something that must not change.
+                written[place] = standing[place].copy() if place in standing else empty(kinds[series_id], FINEST.size)
+            written[place][buckets[start:end] - tile * FINEST.size] = rows[start:end]
     write_tiles(connection, FINEST, written)
 
 

@@ -4,7 +4,6 @@ The sum is kept as an unevaluated sum of two doubles, so that a mean over any nu
 to the last bit, whatever the buckets.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -36,13 +35,15 @@ _SPLIT = 26
 """Bits of each part that a value is cut into; so many of them add up without any rounding."""
 _LARGEST = 900
 """Binary exponent above which values are added as they are: there is no room to cut them."""
-_CACHED = 2**15
+_CACHED = 2**16
 """Samples that are worked on at a time."""
 
 
 def starts_of(index: NDArray[np.int64]) -> Places:
     """Places at which a new value begins in the ascending `index`, shape (n,)."""
-    return np.flatnonzero(np.r_[True, index[1:] != index[:-1]]) if index.size else np.zeros(0, dtype=np.intp)
+    changed = np.ones(index.size, dtype=bool)
+    np.not_equal(index[1:], index[:-1], out=changed[1:])
+    return np.flatnonzero(changed)
 
 
 def summarize(values: Values, starts: Places) -> Rows:
@@ -201,9 +202,3 @@ def means(rows: Rows) -> Values:
     """Mean of each bucket of SUMMARY, shape (n,); none of them empty."""
     # `sum` alone is the total, correctly rounded; `rest` is there for the next merge.
     return np.asarray(rows["sum"] / rows["count"])
-
-
-def rows_of(parts: Iterable[Rows], dtype: np.dtype[Any] = SUMMARY) -> Rows:
-    """Join pieces, of which there may be none."""
-    listed = [part for part in parts if part.size]
-    return np.concatenate(listed) if listed else np.zeros(0, dtype=dtype)

@@ -1,4 +1,4 @@
-"""A tile as bytes: its buckets column by column, the bytes of like weight together, and then compressed.
+"""A tile as bytes: the first byte of each of its buckets, the second of each, and so on, and then compressed.
 
 Bytes of like weight (all sign and exponent bytes, for instance) resemble each other, those of one number do not.
 """
@@ -12,34 +12,30 @@ import zstandard
 
 from services.g3_index.summary import SUMMARY, TEXTS, Rows
 
-_COLUMNS = [(name, SUMMARY[name]) for name in SUMMARY.names or ()]
 _LEVEL = 1
 _LARGEST = 2**26
 """Bytes that a tile may have when it is unpacked; beyond it the database holds something else."""
 
 
-def pack(rows: Rows) -> bytes:
-    """Write the buckets of one tile, SUMMARY or TEXTS of shape (size,), empty ones included."""
-    if rows.dtype == TEXTS:
-        raw = orjson.dumps([[int(n), first, last] if n else None for n, first, last in rows.tolist()])
-    else:
-        columns = [np.ascontiguousarray(rows[name]).view(np.uint8).reshape(rows.size, -1).T for name, _ in _COLUMNS]
-        raw = np.concatenate(columns).tobytes()
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(raw)
+def pack(tiles: Rows) -> list[bytes]:
+    """Write tiles of numbers, empty buckets included: SUMMARY, shape (tiles, size)."""
+    count, size = tiles.shape
+    planes = np.ascontiguousarray(tiles).view(np.uint8).reshape(count, size, SUMMARY.itemsize).transpose(0, 2, 1)
+    return _packed(plane.data for plane in np.ascontiguousarray(planes))
+
+
+def pack_texts(tiles: Rows) -> list[bytes]:
+    """Write tiles of text, empty buckets included: TEXTS, shape (tiles, size)."""
+    return _packed(
+        orjson.dumps([[int(n), first, last] if n else None for n, first, last in tile]) for tile in tiles.tolist()
+    )
 
 
 def unpack(packed: Sequence[bytes], size: int) -> Rows:
     """Read tiles of numbers of `size` buckets each: SUMMARY, shape (tiles, size)."""
-    raw = b"".join(_unpacked(packed))
-    width = SUMMARY.itemsize
-    planes = np.frombuffer(raw, dtype=np.uint8).reshape(len(packed), width, size)
-    rows = np.empty((len(packed), size), dtype=SUMMARY)
-    at = 0
-    for name, kind in _COLUMNS:
-        plane = np.ascontiguousarray(planes[:, at : at + kind.itemsize].transpose(0, 2, 1))
-        rows[name] = plane.view(kind)[..., 0]
-        at += kind.itemsize
-    return rows
+    raw = np.frombuffer(b"".join(_unpacked(packed)), dtype=np.uint8)
+    planes = raw.reshape(len(packed), SUMMARY.itemsize, size).transpose(0, 2, 1)
+    return np.ascontiguousarray(planes).view(SUMMARY)[..., 0]
 
 
 def unpack_texts(packed: Sequence[bytes], size: int) -> Rows:
@@ -51,6 +47,11 @@ def unpack_texts(packed: Sequence[bytes], size: int) -> Rows:
             if each is not None:
                 rows[tile, bucket] = tuple(each)
     return rows
+
+
+def _packed(raw: Iterable[Any]) -> list[bytes]:
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True)
+    return [compressor.compress(each) for each in raw]
 
 
 def _unpacked(packed: Iterable[bytes]) -> Iterable[bytes]:

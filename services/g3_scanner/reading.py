@@ -1,0 +1,146 @@
+"""From a file to pieces: the samples of one block of one frame, and where they are."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from sqlalchemy import Row
+
+from services.g3_index.frames import Block, BrokenFrameError, Stream, kind_of
+from services.g3_index.levels import EARLIEST, LATEST
+from services.g3_index.merging import Ticks
+from services.g3_index.schema import LONGEST_FEED, LONGEST_NAME, Kind, Status
+
+SeriesKey = tuple[str, Kind]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One block of one frame, and where it is; `size` is the bytes of the frame."""
+
+    path: bytes
+    file_id: int
+    prov_id: int
+    feed: str
+    block_name: str
+    byte_offset: int
+    block: int
+    size: int
+    t: Ticks
+    columns: dict[SeriesKey, NDArray[Any]]
+
+    @property
+    def order(self) -> tuple[bytes, int, int]:
+        """When it was written: path, offset, block."""
+        return self.path, self.byte_offset, self.block
+
+    @cached_property
+    def span(self) -> tuple[int, int]:
+        """Least and greatest stamp, ticks."""
+        return int(self.t.min()), int(self.t.max())
+
+    @cached_property
+    def keys(self) -> tuple[SeriesKey, ...]:
+        """The series that it has samples of."""
+        return tuple(self.columns)
+
+
+@dataclass
+class Reading:
+    """What was read of one file, from byte `begin` on; `unread` says that there is more."""
+
+    row: Row[Any]
+    stream: Stream
+    size: int
+    mtime_ns: int
+    begin: int
+    status: Status = Status.DONE
+    problem: str | None = None
+    frames: int = 0
+    unread: bool = False
+    pieces: list[Piece] = field(default_factory=list)
+
+    @property
+    def bytes(self) -> int:
+        """How much was read."""
+        return self.stream.reached - self.begin
+
+    @property
+    def resume(self) -> str | None:
+        """What the next reading of the file must know, JSON."""
+        stream = self.stream
+        said = {"session": stream.session, "providers": stream.providers, "strange": stream.strange}
+        return json.dumps(said) if stream.reached else None
+
+
+def read_file(row: Row[Any], most_bytes: int) -> Reading:
+    """Read the new frames of a file, as many as a step may."""
+    begin = row.indexed if row.status not in {Status.REPLACED, Status.NEW} else 0
+    resume = json.loads(row.resume) if row.resume and begin else {}
+    stream = Stream(
+        Path(os.fsdecode(row.path)),
+        reached=begin,
+        session=resume.get("session"),
+        providers={int(prov_id): feed for prov_id, feed in resume.get("providers", {}).items()},
+        strange=resume.get("strange", {}),
+    )
+    reading = Reading(row, stream, row.size, row.mtime_ns, begin)
+    try:
+        seen = stream.path.stat()
+        reading.size, reading.mtime_ns = seen.st_size, seen.st_mtime_ns
+        for frame in stream.frames():
+            reading.frames += 1
+            for block in frame.blocks:
+                piece = piece_of(
+                    (row.path, row.id), frame.feed, frame.prov_id, block, (frame.offset, frame.size), stream.strange
+                )
+                if piece is not None:
+                    reading.pieces.append(piece)
+            if reading.bytes >= most_bytes:
+                reading.unread = True
+                break
+        if not reading.unread and stream.end > stream.reached:
+            reading.status = Status.PARTIAL
+            reading.problem = f"it ends within a frame, {stream.end - stream.reached} bytes after the last whole one"
+    except BrokenFrameError as error:
+        reading.status, reading.problem = Status.FAILED, str(error)
+    except FileNotFoundError:
+        # The sweep decides whether the index forgets it.
+        reading.status = Status(row.status) if begin else Status.MISSING
+        reading.problem = "it has vanished"
+    except OSError as error:
+        reading.status, reading.problem = Status.FAILED, f"it cannot be read ({error.strerror})"
+    if stream.strange:
+        passed = "; ".join(f"passed over {count} {why}" for why, count in stream.strange.items())
+        reading.problem = f"{reading.problem}; {passed}" if reading.problem else passed
+    return reading
+
+
+def piece_of(
+    file: tuple[bytes, int], feed: str, prov_id: int, block: Block, place: tuple[int, int], strange: dict[str, int]
+) -> Piece | None:
+    """A block without what cannot be kept; None when nothing of it can."""
+
+    def strike(what: str, count: int = 1) -> None:
+        strange[what] = strange.get(what, 0) + count
+
+    if len(feed) > LONGEST_FEED or len(block.name) > LONGEST_NAME:
+        strike(f"frames with a feed of over {LONGEST_FEED} or a block of over {LONGEST_NAME} characters")
+        return None
+    columns = {
+        (name, kind_of(column)): column for name, column in block.columns.items() if 0 < len(name) <= LONGEST_NAME
+    }
+    if len(columns) < len(block.columns):
+        strike(f"fields with a name of none or over {LONGEST_NAME} characters", len(block.columns) - len(columns))
+    t = block.t
+    if t.min() < EARLIEST or t.max() >= LATEST:
+        possible = (t >= EARLIEST) & (t < LATEST)
+        strike("samples stamped before 1970 or after 4000", int(t.size - possible.sum()))
+        t, columns = t[possible], {key: column[possible] for key, column in columns.items()}
+    if not t.size or not columns:
+        return None
+    return Piece(*file, prov_id, feed, block.name, place[0], block.number, place[1], t, columns)
