@@ -23,6 +23,7 @@ from so3g.hk.util import get_g3_time
 from spt3g import core
 
 from services.g3_index.schema import Kind
+from services.g3_index.vectors import Vectors, vectors_of
 from sisock.errors import SisockError
 
 _HEAD = struct.Struct("<BIII")
@@ -56,7 +57,7 @@ class Block:
     t
         Stamps, ticks, int64, shape (n,).
     columns
-        Field -> values, shape (n,): float64, int64, bool or objects (str).
+        Field -> values, shape (n,): float64, integers, bool or objects (str).
     """
 
     number: int
@@ -129,24 +130,24 @@ class Stream:
                     return
                 buffer, start = buffer[start:] + more, 0
                 continue
-            frame = self._frame(buffer[start : start + size], size)
+            frame = self._frame(buffer[start : start + size])
             start += size
             self.reached += size
             if frame is not None:
                 yield frame
 
-    def _frame(self, raw: bytes, size: int) -> Frame | None:
+    def _frame(self, raw: bytes) -> Frame | None:
         frame = _load(raw, self.reached)
         if frame.type != core.G3FrameType.Housekeeping:
             return None
         try:
-            return self._read(frame, size)
+            return self._read(frame, raw)
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             why = str(error) if isinstance(error, _StrangeFrameError) else f"{type(error).__name__}: {error}"
             self.strange[why] = self.strange.get(why, 0) + 1
         return None
 
-    def _read(self, frame: Any, size: int) -> Frame | None:
+    def _read(self, frame: Any, raw: bytes) -> Frame | None:
         version, kind = int(frame.get("hkagg_version", 0)), frame["hkagg_type"]
         if version not in _VERSIONS:
             raise _StrangeFrameError(f"of hkagg_version {version}, which is not known")
@@ -160,7 +161,7 @@ class Stream:
             feed = self.providers.get(int(frame["prov_id"]), frame.get("address", ""))
             if not feed:
                 raise _StrangeFrameError("of a provider that no status frame names")
-            return Frame(self.reached, size, int(frame["prov_id"]), str(feed), _blocks(frame))
+            return Frame(self.reached, len(raw), int(frame["prov_id"]), str(feed), _blocks(frame, raw))
         return None
 
 
@@ -198,7 +199,7 @@ def read_blocks(path: Path, places: list[tuple[int, int]]) -> Iterator[list[Bloc
             at = offset + size
             if _whole(raw, 0, offset) != size:
                 raise BrokenFrameError(offset, "the frame that was indexed is not there any more")
-            yield _blocks(_load(raw, offset))
+            yield _blocks(_load(raw, offset), raw)
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -260,10 +261,20 @@ def _load(raw: bytes, offset: int) -> Any:
     return frame
 
 
-def _blocks(frame: Any) -> list[Block]:
+def _blocks(frame: Any, raw: bytes) -> list[Block]:
+    """The blocks of a data frame, which are in `raw`."""
     names = list(frame["block_names"]) if "block_names" in frame else []
+    vectors = vectors_of(_entry(raw, b"blocks"))
     blocks = []
-    for number, block in enumerate(frame["blocks"]):
+    for number, (t, columns) in enumerate(_by_so3g(frame) if vectors is None else vectors):
+        if t.size and columns:
+            name = names[number] if number < len(names) else f"block_for_{min(columns)}"
+            blocks.append(Block(number, name, t, columns))
+    return blocks
+
+
+def _by_so3g(frame: Any) -> Iterator[Vectors]:
+    for block in frame["blocks"]:
         if isinstance(block, core.G3TimesampleMap):
             t, columns = np.asarray(block.times), block
         elif isinstance(block, so3g.IrregBlockDouble):
@@ -271,11 +282,22 @@ def _blocks(frame: Any) -> list[Block]:
         else:
             raise _StrangeFrameError(f"with a block that is a {type(block).__name__}")
         read = {name: np.asarray(each) for name, each in zip(columns.keys(), columns.values(), strict=True)}
-        read = {name: _text(each) for name, each in read.items() if each.size == t.size}
-        if t.size and read:
-            name = names[number] if number < len(names) else f"block_for_{min(read)}"
-            blocks.append(Block(number, name, t, read))
-    return blocks
+        yield t, {name: _text(each) for name, each in read.items() if each.size == t.size}
+
+
+def _entry(raw: bytes, wanted: bytes) -> bytes:
+    """What stands in a whole frame under a name; nothing when there is no such name."""
+    at = _HEAD.size
+    for _ in range(_HEAD.unpack_from(raw)[2]):
+        (length,) = _LENGTH.unpack_from(raw, at)
+        found = raw.startswith(wanted, at + _LENGTH.size) and length == len(wanted)
+        at += _LENGTH.size + length
+        (length,) = _LENGTH.unpack_from(raw, at)
+        at += _LENGTH.size
+        if found:
+            return raw[at : at + length]
+        at += length
+    return b""
 
 
 def _text(column: NDArray[Any]) -> NDArray[Any]:

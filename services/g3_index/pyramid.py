@@ -1,6 +1,8 @@
 """Tiles in the database: read, written, and rolled up from level to level."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import TypeVar
 
 import numpy as np
@@ -15,12 +17,13 @@ from services.g3_index.tiles import pack, pack_texts, unpack, unpack_texts
 
 T = TypeVar("T")
 Buckets = NDArray[np.int64]
-Place = tuple[int, int]
-"""Series id and number of a tile."""
 
+_NONE = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=SUMMARY)
+MOST_DAYS = 32
+"""Days to roll up at a time; a bound of memory, as the next two."""
 _MOST_SERIES = 32
 _MOST_ROWS = 1000
-"""Series that are worked on together, and rows of one statement: bounds of memory."""
+"""Series that are worked on together, and rows of one statement."""
 
 
 def empty(kind: Kind, size: int) -> Rows:
@@ -29,8 +32,8 @@ def empty(kind: Kind, size: int) -> Rows:
 
 
 def read_tiles(
-    connection: Connection, kinds: Mapping[int, Kind], level: Level, numbers: Sequence[int]
-) -> dict[Place, Rows]:
+    connection: Connection, kinds: Mapping[int, Kind], level: Level, numbers: Collection[int]
+) -> dict[int, tuple[Buckets, Rows]]:
     """Read tiles of several series.
 
     Parameters
@@ -46,44 +49,45 @@ def read_tiles(
 
     Returns
     -------
-    The buckets of each tile that there is, shape (level.size,).
+    For each series that has any: the numbers of its tiles, ascending, and their buckets, shape (tiles, level.size).
     """
-    found: dict[Place, Rows] = {}
+    found: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
     query = select(tiles.c.series_id, tiles.c.tile, tiles.c.data).where(tiles.c.level == level.number)
-    for some in _portions(numbers, _MOST_ROWS):
-        rows = connection.execute(query.where(tiles.c.series_id.in_(list(kinds)), tiles.c.tile.in_(some))).all()
-        texts = [row for row in rows if kinds[row.series_id] is Kind.STRING]
-        others = [row for row in rows if kinds[row.series_id] is not Kind.STRING]
-        for chosen, read in ((texts, unpack_texts), (others, unpack)):
-            if chosen:
-                unpacked = read([row.data for row in chosen], level.size)
-                found |= {(row.series_id, row.tile): each for row, each in zip(chosen, unpacked, strict=True)}
-    return found
+    for some in _portions(sorted(numbers), max(1, _MOST_ROWS // max(len(kinds), 1))):
+        rows = connection.execute(query.where(tiles.c.tile.in_(some), tiles.c.series_id.in_(list(kinds))))
+        for series_id, number, data in rows:
+            found[series_id].append((number, data))
+    read = {}
+    for series_id, listed in found.items():
+        listed.sort()
+        unpacked = unpack_texts if kinds[series_id] is Kind.STRING else unpack
+        read[series_id] = np.array([n for n, _ in listed]), unpacked([data for _, data in listed], level.size)
+    return read
 
 
-def write_tiles(connection: Connection, level: Level, changed: Mapping[Place, Rows]) -> None:
-    """Write tiles; those without any value go."""
-    full = {place: rows for place, rows in changed.items() if rows["count"].any()}
-    for is_text, packed in ((False, pack), (True, pack_texts)):
-        mine = {place: rows for place, rows in full.items() if (rows.dtype == TEXTS) is is_text}
-        if mine:
-            data = packed(np.stack(list(mine.values())))
-            lines = ((place[0], level.number, place[1], each) for place, each in zip(mine, data, strict=True))
-            write_rows(connection, tiles, lines, "data = VALUES(data)")
-    hollow = changed.keys() - full.keys()
-    for series_id in {series_id for series_id, _ in hollow}:
-        gone = [tile for each, tile in hollow if each == series_id]
-        connection.execute(
-            delete(tiles).where(tiles.c.series_id == series_id, tiles.c.level == level.number, tiles.c.tile.in_(gone))
-        )
+def write_tiles(connection: Connection, level: Level, changed: Mapping[int, tuple[Buckets, Rows]]) -> None:
+    """Write tiles as `read_tiles` gives them; those without any value go."""
+    lines: list[tuple[int, int, int, bytes]] = []
+    hollow: dict[int, list[int]] = {}
+    for series_id, (numbers, rows) in changed.items():
+        full = rows["count"].any(axis=1)
+        packed = (pack_texts if rows.dtype == TEXTS else pack)(rows[full])
+        lines += [(level.number, n, series_id, data) for n, data in zip(numbers[full].tolist(), packed, strict=True)]
+        if not full.all():
+            hollow[series_id] = numbers[~full].tolist()
+    lines.sort(key=itemgetter(slice(3)))
+    write_rows(connection, tiles, lines, "data = VALUES(data)")
+    for series_id, gone in hollow.items():
+        where = (tiles.c.level == level.number, tiles.c.tile.in_(gone), tiles.c.series_id == series_id)
+        connection.execute(delete(tiles).where(*where))
 
 
 def replace_buckets(
     connection: Connection,
     kinds: Mapping[int, Kind],
     changed: Mapping[int, Sequence[tuple[Buckets, Rows]]],
-    kept: Iterable[int],
-) -> None:
+    kept: Collection[int],
+) -> dict[int, tuple[Buckets, Rows]]:
     """Put buckets of the finest level in the place of what is there.
 
     Parameters
@@ -96,19 +100,25 @@ def replace_buckets(
         Id -> pieces: numbers of buckets since 1970, and their content, empty ones included.
     kept
         Tiles that may hold other buckets than these; of the others there is nothing to read.
+
+    Returns
+    -------
+    The tiles as they are now to be written.
     """
-    standing = read_tiles(connection, {each: kinds[each] for each in changed}, FINEST, list(kept)) if changed else {}
-    written: dict[Place, Rows] = {}
-    for series_id, buckets, rows in ((each, *part) for each, parts in changed.items() for part in parts):
-        numbers = buckets // FINEST.size
-        starts = starts_of(numbers)
-        for tile, start, end in zip(numbers[starts].tolist(), starts, [*starts[1:], buckets.size], strict=True):
-            place = (series_id, tile)
-            if place not in written:
-                # What was read may be a view of something that must not change.
-                written[place] = standing[place].copy() if place in standing else empty(kinds[series_id], FINEST.size)
-            written[place][buckets[start:end] - tile * FINEST.size] = rows[start:end]
-    write_tiles(connection, FINEST, written)
+    standing = read_tiles(connection, kinds, FINEST, kept) if kept else {}
+    written: dict[int, tuple[Buckets, Rows]] = {}
+    for series_id, parts in changed.items():
+        buckets = np.concatenate([part for part, _ in parts])
+        numbers = np.unique(buckets // FINEST.size)
+        content = empty(kinds[series_id], numbers.size * FINEST.size).reshape(-1, FINEST.size)
+        if series_id in standing:
+            there, rows = standing[series_id]
+            same = np.isin(there, numbers)
+            content[np.searchsorted(numbers, there[same])] = rows[same]
+        for part, rows in parts:
+            content[np.searchsorted(numbers, part // FINEST.size), part % FINEST.size] = rows
+        written[series_id] = numbers, content
+    return written
 
 
 def roll_up(
@@ -129,44 +139,40 @@ def roll_up(
     """
     last = until if finished is None else min(until, finished)
     per_day = DAY // FINEST.tile
-    hours = list(range(since * per_day, last * per_day))
+    hours = range(since * per_day, last * per_day)
     for ids in _portions(list(kinds), _MOST_SERIES):
         mine = {series_id: kinds[series_id] for series_id in ids}
         found = read_tiles(connection, mine, FINEST, hours) if hours else {}
-        current = {series_id: _dense(found, series_id, kind, hours) for series_id, kind in mine.items()}
+        current = {series_id: _full(*found[series_id]) if series_id in found else _NONE for series_id in mine}
         finer = FINEST
         for level in LEVELS[1:]:
-            written: dict[Place, Rows] = {}
-            numbers = range(since * DAY // level.tile, (until * DAY - 1) // level.tile + 1)
-            edges = [n for n in numbers if n * level.tile < since * DAY or (n + 1) * level.tile > until * DAY]
-            standing = read_tiles(connection, mine, level, edges) if edges else {}
-            first, end = since * DAY // level.bucket, until * DAY // level.bucket
+            numbers = np.arange(since * DAY // level.tile, (until * DAY - 1) // level.tile + 1)
+            cut = (numbers * level.tile < since * DAY) | ((numbers + 1) * level.tile > until * DAY)
+            standing = read_tiles(connection, mine, level, numbers[cut].tolist()) if cut.any() else {}
+            origin = int(numbers[0]) * level.size
+            made = slice(since * DAY // level.bucket - origin, until * DAY // level.bucket - origin)
+            written: dict[int, tuple[Buckets, Rows]] = {}
             for series_id, kind in mine.items():
+                content = empty(kind, numbers.size * level.size)
+                if series_id in standing:
+                    there, rows = standing[series_id]
+                    content.reshape(-1, level.size)[there - numbers[0]] = rows
+                content[made] = 0
                 buckets, rows = current[series_id]
-                coarse = buckets * finer.bucket // level.bucket
-                starts = starts_of(coarse)
-                current[series_id] = buckets, rows = coarse[starts], merge(rows, starts)
-                for number in numbers:
-                    place = (series_id, number)
-                    content = standing[place].copy() if place in standing else empty(kind, level.size)
-                    origin = number * level.size
-                    content[max(first - origin, 0) : max(end - origin, 0)] = 0
-                    within = slice(*np.searchsorted(buckets, (origin, origin + level.size)))
-                    content[buckets[within] - origin] = rows[within]
-                    written[place] = content
+                if buckets.size:
+                    coarse = buckets * finer.bucket // level.bucket
+                    starts = starts_of(coarse)
+                    current[series_id] = buckets, rows = coarse[starts], merge(rows, starts)
+                    content[buckets - origin] = rows
+                written[series_id] = numbers, content.reshape(-1, level.size)
             write_tiles(connection, level, written)
             finer = level
 
 
-def _dense(found: Mapping[Place, Rows], series_id: int, kind: Kind, numbers: Sequence[int]) -> tuple[Buckets, Rows]:
+def _full(numbers: Buckets, rows: Rows) -> tuple[Buckets, Rows]:
     """Buckets of the finest level that hold something: their numbers, and what they hold."""
-    mine = [number for number in numbers if (series_id, number) in found]
-    if not mine:
-        return np.zeros(0, dtype=np.int64), empty(kind, 0)
-    rows = np.concatenate([found[series_id, number] for number in mine])
-    buckets = (np.array(mine, dtype=np.int64)[:, None] * FINEST.size + np.arange(FINEST.size)).ravel()
     full = rows["count"] > 0
-    return buckets[full], rows[full]
+    return (numbers[:, None] * FINEST.size + np.arange(FINEST.size))[full], rows[full]
 
 
 def _portions(listed: Sequence[T], most: int) -> Iterator[list[T]]:

@@ -157,9 +157,9 @@ lies from the others."""
 tiles = Table(
     "tiles",
     metadata,
-    Column("series_id", ForeignKey("series.id"), primary_key=True, autoincrement=False),
     Column("level", TINYINT, primary_key=True, autoincrement=False),
     Column("tile", Integer, primary_key=True, autoincrement=False),
+    Column("series_id", Integer, primary_key=True, autoincrement=False),
     Column("data", MEDIUMBLOB, nullable=False),
 )
 """The summary pyramid; see `services.g3_index.levels` and `services.g3_index.tiles`."""

@@ -31,10 +31,8 @@ the first and the last value. All zero where there is no value."""
 TEXTS = np.dtype([("count", "<u4"), ("first", "O"), ("last", "O")])
 """A bucket of text."""
 
-_SPLIT = 26
-"""Bits of each part that a value is cut into; so many of them add up without any rounding."""
-_LARGEST = 900
-"""Binary exponent above which values are added as they are: there is no room to cut them."""
+_LANE = 64
+"""Samples that are added one after the other; longer sums are made of such."""
 _CACHED = 2**16
 """Samples that are worked on at a time."""
 
@@ -101,8 +99,7 @@ def _summarize(x: Values, within: NDArray[np.bool_]) -> Rows:
         counted = np.where(valid, x, 0.0)
     rows["low"], rows["high"], rows["low_first"] = _at(x, lowest), _at(x, highest), lowest <= highest
     rows[rows["count"] == 0] = 0
-    largest = np.maximum(np.abs(rows["low"]), np.abs(rows["high"]))
-    rows["sum"], rows["rest"] = exact_sum(counted, largest)
+    rows["sum"], rows["rest"] = exact_sum(counted)
     return rows
 
 
@@ -110,34 +107,48 @@ def _at(x: Values, place: Places) -> Values:
     return np.asarray(np.take_along_axis(x, place[..., None], -1)[..., 0])
 
 
-def exact_sum(x: Values, largest: Values) -> tuple[Values, Values]:
+def exact_sum(x: Values) -> tuple[Values, Values]:
     """Sum over the last axis as two doubles that together have twice the precision.
 
-    Each value is cut into three parts of few bits, relative to the largest of its sum; parts of a kind add up without
-    rounding (Rump, Ogita and Oishi, "Accurate floating-point summation", SIAM J. Sci. Comput. 31, 2008).
+    What each addition loses is summed beside (Ogita, Rump and Oishi, "Accurate sum and dot product", SIAM J. Sci.
+    Comput. 26, 2005). A sum depends on its own values alone, not on those that are summed at the same time.
 
     Parameters
     ----------
     x
-        float64 and finite, shape (.., n), with n below 2^26.
-    largest
-        Greatest magnitude along the axis, or above it, shape (..).
+        float64 and finite, shape (.., n).
     """
-    exponent = np.frexp(largest)[1]
-    huge = exponent > _LARGEST
-    cut = np.ldexp(1.5, np.where(huge, 0, exponent) + _SPLIT)[..., None]
-    part = x + cut
-    part -= cut
-    left = x - part
-    top = part.sum(axis=-1)
-    cut *= 2.0 ** -(_SPLIT + 1)
-    np.add(left, cut, out=part)
-    part -= cut
-    left -= part
+    *outer, n = x.shape
+    lanes = -(-n // _LANE)
+    if n % _LANE and lanes > 1:
+        x = np.concatenate([x, np.zeros((*outer, lanes * _LANE - n))], axis=-1)
+    steps = np.moveaxis(x.reshape(*outer, lanes, min(n, _LANE)), -1, 0)
+    total, rest = _add_up(np.ascontiguousarray(steps))
+    if lanes > 1:
+        total, more = _add_up(np.ascontiguousarray(np.moveaxis(total, -1, 0)))
+        rest = rest.sum(axis=-1) + more
+    else:
+        total, rest = total[..., 0], rest[..., 0]
     with np.errstate(over="ignore", invalid="ignore"):
-        total, rest = _two_sum(top, part.sum(axis=-1))
-        total, rest = _two_sum(total, rest + left.sum(axis=-1))
-        return (np.where(huge, x.sum(axis=-1), total), np.where(huge, 0.0, rest)) if huge.any() else (total, rest)
+        total, rest = _two_sum(total, rest)
+        return total, np.where(np.isfinite(rest), rest, 0.0)
+
+
+def _add_up(x: Values) -> tuple[Values, Values]:
+    """Sum over the first axis, and what its additions have lost."""
+    total, rest, new, part, lost = x[0].copy(), *(np.zeros(x.shape[1:]) for _ in range(4))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for each in x[1:]:
+            # As `_two_sum`, in place.
+            np.add(total, each, out=new)
+            np.subtract(new, total, out=part)
+            np.subtract(new, part, out=lost)
+            np.subtract(total, lost, out=lost)
+            np.subtract(each, part, out=part)
+            lost += part
+            rest += lost
+            total, new = new, total
+    return total, rest
 
 
 def _two_sum(a: Values, b: Values) -> tuple[Values, Values]:
@@ -182,8 +193,7 @@ def merge(rows: Rows, starts: Places) -> Rows:
         longest = np.arange(sizes[mine].max())
         at = starts[mine, None] + np.minimum(longest, sizes[mine, None] - 1)
         within = longest < sizes[mine, None]
-        sums = np.where(within, rows["sum"][at], 0.0)
-        total, rest = exact_sum(sums, np.abs(sums).max(axis=-1))
+        total, rest = exact_sum(np.where(within, rows["sum"][at], 0.0))
         lost = np.where(within, rows["rest"][at], 0.0).sum(axis=-1)
         merged["sum"][mine], merged["rest"][mine] = _two_sum(total, rest + lost)
     return merged

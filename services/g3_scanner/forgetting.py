@@ -7,11 +7,11 @@ import numpy as np
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from services.g3_index.levels import DAY, FINEST
-from services.g3_index.pyramid import Buckets, roll_up
-from services.g3_index.schema import Kind, files, frames, presence, series, sources, tiles, timelines
+from services.g3_index.pyramid import MOST_DAYS, Buckets, roll_up, write_tiles
+from services.g3_index.schema import Kind, files, frames, presence, series, sources, timelines
 from services.g3_scanner.bookkeeping import changed_layout
 from services.g3_scanner.reading import SeriesKey
-from services.g3_scanner.renewing import renew, roll_up_again
+from services.g3_scanner.renewing import Tiles, renew, roll_up_again
 
 
 def forget(connection: Connection, file: Row[Any]) -> None:
@@ -31,7 +31,8 @@ def forget(connection: Connection, file: Row[Any]) -> None:
     connection.execute(delete(frames).where(frames.c.file_id == file.id))
     for timeline_id, buckets in touched.items():
         ids = {(row.field, Kind(row.kind)): row.id for row in affected if row.timeline_id == timeline_id}
-        days = renew(connection, timeline_id, ids, [], np.concatenate(buckets))
+        renewed = renew(connection, timeline_id, ids, [], np.concatenate(buckets))
+        write_tiles(connection, FINEST, renewed)
         samples, count, covered = lost[timeline_id]
         connection.execute(
             update(timelines)
@@ -42,12 +43,12 @@ def forget(connection: Connection, file: Row[Any]) -> None:
                 covered=timelines.c.covered - covered,
             )
         )
-        _narrow(connection, timeline_id, ids, days)
+        _narrow(connection, timeline_id, ids, renewed)
     nothing = {"indexed": 0, "resume": None, "problem": None, "due": False}
     connection.execute(update(files).where(files.c.id == file.id).values(nothing))
 
 
-def _narrow(connection: Connection, timeline_id: int, ids: dict[SeriesKey, int], days: set[int]) -> None:
+def _narrow(connection: Connection, timeline_id: int, ids: dict[SeriesKey, int], renewed: Tiles) -> None:
     """Bring the spans of series in line with what is left of them; those without anything go, and their timeline."""
     spans = {
         row.series_id: row
@@ -59,25 +60,27 @@ def _narrow(connection: Connection, timeline_id: int, ids: dict[SeriesKey, int],
             .group_by(presence.c.series_id)
         )
     }
+    newest = max((row.last for row in spans.values()), default=0)
+    others = connection.scalar(
+        select(func.max(series.c.last)).where(series.c.timeline_id == timeline_id, series.c.id.not_in(ids.values()))
+    )
+    newest = max(newest, others or 0)
+    row = connection.execute(select(timelines.c.settled_until).where(timelines.c.id == timeline_id)).one()
+    finished = min(row.settled_until, newest // DAY)
+    roll_up_again(connection, ids, renewed, row.settled_until)
+    if newest and finished < row.settled_until:
+        every = connection.execute(select(series.c.id, series.c.kind).where(series.c.timeline_id == timeline_id))
+        kinds = {each.id: Kind(each.kind) for each in every}
+        for day in range(finished, row.settled_until, MOST_DAYS):
+            roll_up(connection, kinds, day, min(day + MOST_DAYS, row.settled_until), finished)
+        connection.execute(update(timelines).where(timelines.c.id == timeline_id).values(settled_until=finished))
     for series_id in ids.values():
         mine = series.c.id == series_id
         if series_id in spans:
             values = {"first": spans[series_id].first, "last": spans[series_id].last}
             connection.execute(update(series).where(mine).values(values))
         else:
-            connection.execute(delete(tiles).where(tiles.c.series_id == series_id))
             connection.execute(delete(series).where(mine))
             changed_layout(connection)
-    left = {key: series_id for key, series_id in ids.items() if series_id in spans}
-    newest = connection.scalar(select(func.max(series.c.last)).where(series.c.timeline_id == timeline_id))
-    if newest is None:
+    if not newest:
         connection.execute(delete(timelines).where(timelines.c.id == timeline_id))
-        return
-    row = connection.execute(select(timelines.c.settled_until).where(timelines.c.id == timeline_id)).one()
-    finished = min(row.settled_until, newest // DAY)
-    roll_up_again(connection, left, days, finished)
-    if finished < row.settled_until:
-        every = connection.execute(select(series.c.id, series.c.kind).where(series.c.timeline_id == timeline_id))
-        kinds = {each.id: Kind(each.kind) for each in every}
-        roll_up(connection, kinds, finished, row.settled_until, finished)
-        connection.execute(update(timelines).where(timelines.c.id == timeline_id).values(settled_until=finished))

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, select, update
 
-from services.g3_index.levels import DAY
-from services.g3_index.pyramid import roll_up
+from services.g3_index.levels import DAY, FINEST
+from services.g3_index.pyramid import MOST_DAYS, roll_up, write_tiles
 from services.g3_index.schema import Kind, Status, files, frames, series, state, timelines
 from services.g3_scanner.bookkeeping import find_series, find_timelines, write_frames, write_presence
 from services.g3_scanner.forgetting import forget
@@ -72,14 +72,16 @@ def index_next(
         for row in rows:
             if row.status in _LEAVING or (row.status == Status.NEW and row.indexed):
                 forget(connection, row)
-        _add(connection, [piece for reading in readings for piece in reading.pieces])
+        pieces = [piece for reading in readings for piece in reading.pieces]
+        if pieces:
+            _add(connection, pieces)
         for reading in readings:
             _write_file(connection, reading)
         connection.execute(update(state).where(state.c.id == 1).values(version=state.c.version + 1))
     return Step(len(rows), sum(each.bytes for each in readings), sum(each.frames for each in readings))
 
 
-def settle(engine: Engine, least_days: int = 1, most_days: int = 32) -> bool:
+def settle(engine: Engine, least_days: int = 1, most_days: int = MOST_DAYS) -> bool:
     """Roll the finished days of one timeline up into the coarse levels, in one transaction.
 
     Parameters
@@ -145,15 +147,17 @@ def _add(connection: Connection, pieces: list[Piece]) -> None:
     for piece in pieces:
         by_timeline[piece.feed, piece.block_name].append(piece)
     standing = find_timelines(connection, by_timeline)
-    noted = []
+    made = []
     for key, mine in by_timeline.items():
         timeline_id, settled_until = standing[key]
         ids = find_series(connection, timeline_id, mine)
-        roll_up_again(connection, ids, renew(connection, timeline_id, ids, mine), settled_until)
+        made.append((ids, renew(connection, timeline_id, ids, mine), settled_until))
         write_frames(connection, timeline_id, mine)
-        noted += [(piece, ids) for piece in mine]
-    if noted:
-        write_presence(connection, noted)
+    write_tiles(connection, FINEST, {each: tiles for _, renewed, _ in made for each, tiles in renewed.items()})
+    for ids, renewed, settled_until in made:
+        roll_up_again(connection, ids, renewed, settled_until)
+    noted = zip(by_timeline.values(), made, strict=True)
+    write_presence(connection, [(piece, ids) for mine, (ids, _, _) in noted for piece in mine])
 
 
 def _write_file(connection: Connection, reading: Reading) -> None:

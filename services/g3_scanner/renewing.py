@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, select, update
 
 from services.g3_index.frames import BrokenFrameError, read_blocks
-from services.g3_index.levels import DAY, FINEST
+from services.g3_index.levels import DAY, FINEST, HOUR
 from services.g3_index.merging import Ticks, merged
 from services.g3_index.pyramid import Buckets, empty, replace_buckets, roll_up
 from services.g3_index.schema import Kind, Status, files, frames
@@ -23,6 +23,7 @@ from services.g3_scanner.reading import Piece, SeriesKey, piece_of
 _MOST_VALUES = 1000
 """Values of one IN list."""
 _NONE = np.zeros(0, dtype=np.int64)
+Tiles = dict[int, tuple[Buckets, Rows]]
 
 
 def renew(
@@ -31,7 +32,7 @@ def renew(
     ids: dict[SeriesKey, int],
     pieces: Sequence[Piece],
     gone: Buckets | None = None,
-) -> set[int]:
+) -> Tiles:
     """Make anew the buckets of some series which new pieces, or samples that are gone, have touched.
 
     Parameters
@@ -49,11 +50,11 @@ def renew(
 
     Returns
     -------
-    The days, since 1970, of these buckets.
+    The tiles of the finest level to be written, as `services.g3_index.pyramid.write_tiles` takes them.
     """
     pieces = sorted(pieces, key=attrgetter("order"))
     touched = _distinct([piece.t // FINEST.bucket for piece in pieces] + ([] if gone is None else [gone]))
-    others, contested, hours = _others(connection, timeline_id, touched)
+    others, contested, kept = _others(connection, timeline_id, touched)
     if gone is not None:
         contested = touched
     changed: dict[int, list[tuple[Buckets, Rows]]] = defaultdict(list)
@@ -73,15 +74,15 @@ def renew(
                 parts = [(piece.t[mask], _numbers(piece.columns[key][mask]))
                          for piece, mask in written if key in piece.columns]  # fmt: skip
                 changed[ids[key]].append((doubtful, _anew(key[1], parts, doubtful)))
-    replace_buckets(connection, {series_id: kind for (_, kind), series_id in ids.items()}, changed, hours)
-    return set((touched * FINEST.bucket // DAY).tolist())
+    return replace_buckets(connection, {series_id: kind for (_, kind), series_id in ids.items()}, changed, kept)
 
 
-def roll_up_again(connection: Connection, ids: dict[SeriesKey, int], days: set[int], settled_until: int) -> None:
-    """Bring the coarse levels of settled days in line with the finest one."""
-    settled = sorted(day for day in days if day < settled_until)
+def roll_up_again(connection: Connection, ids: dict[SeriesKey, int], written: Tiles, settled_until: int) -> None:
+    """Bring the coarse levels of settled days in line with the finest one, which has been written."""
+    tiles = np.unique(np.concatenate([_NONE, *(numbers for numbers, _ in written.values())]))
+    days = [day for day in np.unique(tiles * FINEST.tile // DAY).tolist() if day < settled_until]
     kinds = {series_id: kind for (_, kind), series_id in ids.items()}
-    for _, run in groupby(enumerate(settled), key=lambda pair: pair[1] - pair[0]):
+    for _, run in groupby(enumerate(days), key=lambda pair: pair[1] - pair[0]):
         listed = [day for _, day in run]
         roll_up(connection, kinds, listed[0], listed[-1] + 1)
 
@@ -154,12 +155,12 @@ def _others(connection: Connection, timeline_id: int, touched: Buckets) -> tuple
 
     Returns
     -------
-    Their pieces; the buckets that they may share; and the hours in which the timeline has any frames.
+    Their pieces; the buckets that they may share; and the tiles that may hold more than these buckets.
     """
     contested: list[Buckets] = []
     near: list[Row[Any]] = []
     hours: set[int] = set()
-    wanted = np.unique(touched // FINEST.size).tolist()
+    wanted = np.unique(touched * FINEST.bucket // HOUR).tolist()
     for at in range(0, len(wanted), _MOST_VALUES):
         query = (
             select(frames, files.c.path)
@@ -173,7 +174,9 @@ def _others(connection: Connection, timeline_id: int, touched: Buckets) -> tuple
                 near.append(row)
                 contested.append(touched[first:end])
     pieces = list(_read_again(connection, near))
-    return pieces, np.unique(np.concatenate(contested)) if contested else np.zeros(0, dtype=np.int64), hours
+    tiles = np.unique(touched // FINEST.size)
+    kept = set(tiles[np.isin(tiles * FINEST.tile // HOUR, list(hours))].tolist()) if hours else set()
+    return pieces, np.unique(np.concatenate(contested)) if contested else _NONE, kept
 
 
 def _read_again(connection: Connection, rows: list[Row[Any]]) -> Iterator[Piece]:

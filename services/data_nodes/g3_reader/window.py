@@ -93,14 +93,20 @@ def buckets_in(connection: Connection, kinds: Mapping[int, Kind], spans: Sequenc
     buckets = {series_id: empty(kind, total) for series_id, kind in kinds.items()}
     if not total:
         return buckets
-    asked = " OR ".join(
-        f"(level = {level.number} AND tile BETWEEN {first // level.size} AND {(end - 1) // level.size})"
-        for level, first, end in spans
-        if first < end
-    )
-    rows = connection.exec_driver_sql(
-        f"SELECT series_id, level, tile, data FROM tiles WHERE series_id IN ({_listed(kinds)}) AND ({asked})"  # noqa: S608
-    ).all()
+    rows: list[Any] = []
+    for level in LEVELS:
+        numbers = {
+            number
+            for span in spans
+            if span.level is level
+            for number in range(span.first // level.size, -(-span.end // level.size))
+        }
+        if numbers:
+            # Each tile by its whole key: between two of them lie those of all other series.
+            rows += connection.exec_driver_sql(
+                f"SELECT series_id, level, tile, data FROM tiles WHERE level = {level.number}"  # noqa: S608
+                f" AND tile IN ({_listed(sorted(numbers))}) AND series_id IN ({_listed(kinds)})"
+            ).all()
     for level in LEVELS:
         of_level = [row for row in rows if row[1] == level.number]
         for is_text, read in ((False, unpack), (True, unpack_texts)):
