@@ -6,6 +6,7 @@ lies, from the samples themselves. Zoomed in, all of it is. So the answer is tha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,17 @@ from sqlalchemy import Connection
 
 from services.data_nodes.g3_reader.catalogue import Recorded
 from services.data_nodes.g3_reader.files import FrameCache, samples_of
-from services.data_nodes.g3_reader.window import FrameRow, buckets_in, frames_in, newest_hour, state_of, times_of
-from services.data_nodes.g3_reader.zoom import Span, cover, level_for, rounded
+from services.data_nodes.g3_reader.window import (
+    Buckets,
+    FrameRow,
+    buckets_in,
+    count_in,
+    frames_in,
+    newest_hour,
+    outermost_in,
+    state_of,
+)
+from services.data_nodes.g3_reader.zoom import cover, level_for, rounded
 from services.g3_index.levels import DAY, FINEST, HOUR, TICKS, Level
 from services.g3_index.merging import Ticks
 from services.g3_index.schema import Kind
@@ -24,6 +34,8 @@ from sisock.thinning import envelope, stride_for
 
 OPERATORS = frozenset({"mean", "min", "max", "first", "last", "count", "sum"})
 
+_IN_FRAMES = {"first", "last"}
+"""Operators that the pyramid knows nothing of."""
 _MOST_FRAMES = 50_000
 """Frames that are decoded for one answer."""
 _MOST_BYTES = 2**26
@@ -83,7 +95,12 @@ class Query:
         self._wanted = {name: (recorded.ocs_name, recorded.kind) for name, recorded in fields.items()}
         self._start, self._end = start, end
         self._operator = operator
-        self._settled, self._newest = state_of(connection, ids)
+        self._state = state_of(connection, ids)
+        self._spans = {
+            name: [self._state.spans[each.id] for each in f.series if each.id in self._state.spans]
+            for name, f in fields.items()
+        }
+        self._newest = max((last for _, last in self._state.spans.values()), default=0)
 
     def answer(self, min_stride: float | None, max_points: int, room: int) -> Answer | None:
         """Choose where to take it from, and answer.
@@ -102,34 +119,40 @@ class Query:
         -------
         The points, or None when they are more than there is room for.
         """
-        nothing = Answer(np.zeros(0), {}, None)
-        first = max(self._start, min(each.first for f in self._fields.values() for each in f.series))
-        last = min(self._end, self._newest + 1)
+        spans = [span for each in self._spans.values() for span in each]
+        first = max(self._start, min((first for first, _ in spans), default=self._end))
+        last = min(self._end, max((last for _, last in spans), default=0) + 1)
         if first >= last:
-            return nothing
-        interval = min((f.interval for f in self._fields.values() if f.interval), default=1.0)
-        expected = (last - first) / TICKS / interval + 1
+            return Answer(np.zeros(0), {}, None)
+        seconds = (last - first) / TICKS
+        expected = seconds / min((f.interval for f in self._fields.values() if f.interval), default=1.0) + 1
         stride = stride_for(int(expected), first / TICKS, last / TICKS, min_stride, max_points)
-        if stride is not None:
-            expected = min(expected, (last - first) / TICKS / stride + 1)
-        if self._operator is None and expected * (1 + len(self._fields)) > room:
+        width = 1 + len(self._fields)
+        most = expected if stride is None else min(expected, seconds / stride + 1)
+        if self._operator is not None and stride is None:
+            most = 1
+        # An estimate from the mean interval; one stray stamp makes it far too great, so then they are counted.
+        if most * width > room and min(most, count_in(self._connection, self._ids, first, last)) * width > room:
             return None
         cells = self._cells(stride)
+        if self._operator in _IN_FRAMES:
+            return self._finish(self._outermost(cells, first, last), cells, None, 0, room)
         if cells.level is None:
             frames = self._frames(first, last)
-            if len(frames) > _MOST_FRAMES or (stride and sum(row.place.size for row in frames) > _MOST_BYTES):
-                if stride is None:
-                    return None
-                cells = _Cells(rounded(float(cells.length or 1), FINEST), FINEST)
-            else:
-                samples = self._samples(frames, self._start, self._end)
-                return self._finish(self._reduce([], {}, samples, {}, cells, stride), cells, stride, max_points, room)
-        parts = self._parts(cells)
-        if parts is None:
-            return nothing
+            if self._bearable(frames, stride):
+                points = self._reduce({}, self._samples(frames, self._start, self._end), {}, cells)
+                return self._finish(points, cells, stride, max_points, room)
+            if stride is None:
+                return None
+            cells = _Cells(rounded(float(cells.length or 1), FINEST), FINEST)
         if self._operator is None and cells.length is not None:
             stride = cells.length / 2 / TICKS
-        return self._finish(self._reduce(*parts, cells, stride), cells, stride, max_points, room)
+        return self._finish(self._reduce(*self._parts(cells, first), cells), cells, stride, max_points, room)
+
+    def _bearable(self, frames: Sequence[FrameRow], stride: float | None) -> bool:
+        """Whether so many frames may be decoded; where a coarser answer would do, not as many."""
+        few = len(frames) <= _MOST_FRAMES
+        return few and (stride is None or sum(row.place.size for row in frames) <= _MOST_BYTES)
 
     def _cells(self, stride: float | None) -> _Cells:
         if stride is None:
@@ -146,10 +169,8 @@ class Query:
         places = [row.place for row in frames if row.first < end and row.last >= start]
         return samples_of(self._cache.blocks(places), self._wanted, start, end)
 
-    def _parts(
-        self, cells: _Cells
-    ) -> tuple[list[Span], dict[str, Rows], dict[str, Samples], dict[str, Samples]] | None:
-        """The range laid out: spans of buckets and what they hold, and the samples before and after them."""
+    def _parts(self, cells: _Cells, first: int) -> tuple[dict[str, Buckets], dict[str, Samples], dict[str, Samples]]:
+        """The range laid out: buckets, and the samples before and after them. Nothing is before `first`."""
         assert cells.level is not None  # noqa: S101 - who asks has chosen one
         hour = (min(self._end, self._newest + 1) - 1) // HOUR
         near = [row for row in self._of_hour(hour) if row.first < self._end]
@@ -157,24 +178,57 @@ class Query:
             earlier = newest_hour(self._connection, self._ids, hour)
             near = [] if earlier is None else self._of_hour(earlier)
         newest = self._newest_of(near)
-        if newest < self._start:
-            return None
-        left = -(-self._start // FINEST.bucket) * FINEST.bucket
-        right = max(newest // FINEST.bucket * FINEST.bucket, self._start)
+        if newest < first:
+            return {}, {}, {}
+        left = -(-first // FINEST.bucket) * FINEST.bucket
+        right = max(newest // FINEST.bucket * FINEST.bucket, first)
         if left >= right:
-            samples = self._samples(self._frames(self._start, newest + 1), self._start, self._end)
-            return [], {}, samples, {}
-        head = self._of_hour(self._start // HOUR) if self._start < left else []
-        settled = min(max(self._settled * DAY, left), right)
-        spans = [*cover(left, settled, cells.level), *cover(settled, right, FINEST)]
+            return {}, self._samples(self._frames(first, newest + 1), self._start, self._end), {}
+        head = self._of_hour(first // HOUR) if first < left else []
+        settled = min(max(self._state.settled_until * DAY, left), right)
+        crossed = any(_overlap(spans) for spans in self._spans.values())
+        spans = [*cover(left, settled, FINEST if crossed else cells.level), *cover(settled, right, FINEST)]
         kinds = {each.id: f.kind for f in self._fields.values() for each in f.series}
-        buckets = buckets_in(self._connection, kinds, spans)
+        buckets = buckets_in(self._connection, self._ids, kinds, spans)
         return (
-            spans,
-            {name: _joined([buckets[each.id] for each in f.series]) for name, f in self._fields.items()},
-            self._samples(head, self._start, left),
+            {name: self._joined(name, [buckets[each.id] for each in f.series]) for name, f in self._fields.items()},
+            self._samples(head, first, left),
             self._samples(near, right, self._end),
         )
+
+    def _joined(self, name: str, parts: Sequence[Buckets]) -> Buckets:
+        """The buckets of a field that several series make up; those that two of them have, from the samples."""
+        if len(parts) == 1:
+            return parts[0]
+        begin, length = (np.concatenate(each) for each in ([p.begin for p in parts], [p.length for p in parts]))
+        rows = np.concatenate([part.rows for part in parts])
+        order = np.argsort(begin, kind="stable")
+        begin, length, rows = begin[order], length[order], rows[order]
+        starts = starts_of(begin)
+        shared = begin[starts[np.diff(np.append(starts, begin.size)) > 1]]
+        begin, length, rows = begin[starts], length[starts], rows[starts]
+        if shared.size:
+            hours = np.unique(shared // HOUR)
+            runs = np.split(hours, np.flatnonzero(np.diff(hours) > 1) + 1)
+            frames = frames_in(
+                self._connection, self._ids, [(int(run[0]), int(run[-1]) + 1) for run in runs], _MOST_FRAMES
+            )
+            t, values = self._samples(frames, int(shared[0]), int(shared[-1]) + FINEST.bucket)[name]
+            mine = np.isin(t // FINEST.bucket * FINEST.bucket, shared)
+            kind = self._fields[name].kind
+            index, made = _summarized((t[mine], values[mine]), kind, _Cells(FINEST.bucket, FINEST))
+            rows[np.searchsorted(begin, index * FINEST.bucket)] = made
+        return Buckets(begin, length, rows)
+
+    def _outermost(self, cells: _Cells, first: int, last: int) -> tuple[Ticks, dict[str, Values]]:
+        """The first or the newest sample of each cell, from the few frames in which it must be."""
+        newest = self._operator == "last"
+        rows = outermost_in(self._connection, self._ids, first, last, cells.length or 0, newest)
+        made = {
+            name: _outermost_of(samples, cells, newest)
+            for name, samples in self._samples(rows, self._start, self._end).items()
+        }
+        return self._at_cells(made, cells)
 
     def _of_hour(self, hour: int) -> list[FrameRow]:
         return frames_in(self._connection, self._ids, [(hour, hour + 1)], _MOST_FRAMES)
@@ -194,37 +248,30 @@ class Query:
         return newest
 
     def _reduce(
-        self,
-        spans: list[Span],
-        buckets: dict[str, Rows],
-        head: dict[str, Samples],
-        tail: dict[str, Samples],
-        cells: _Cells,
-        stride: float | None,
+        self, buckets: dict[str, Buckets], head: dict[str, Samples], tail: dict[str, Samples], cells: _Cells
     ) -> tuple[Ticks, dict[str, Values]]:
-        begin, length = times_of(spans)
         if self._operator is not None:
             made = {
-                name: _operated(
-                    self._operator, f.kind, [head.get(name), tail.get(name)], begin, buckets.get(name), cells
-                )
+                name: _operated(self._operator, f.kind, [head.get(name), tail.get(name)], buckets.get(name), cells)
                 for name, f in self._fields.items()
             }
-            return _aligned(
-                {name: (np.maximum(t * (cells.length or 1), self._start), v) for name, (t, v) in made.items()}
-            )
+            return self._at_cells(made, cells)
         t, values = _aligned(head)
-        if begin.size:
-            middle, drawn = _drawn(begin, length, buckets)
+        if buckets:  # Of every field, if of any.
+            middle, drawn = _drawn(buckets)
             later, newer = _aligned(tail)
+            columns = ((values, t.size), (drawn, middle.size), (newer, later.size))
             t = np.concatenate([t, middle, later])
             values = {
-                name: np.concatenate([_column(each, name, kind, n) for each, n in
-                                      ((values, t.size - middle.size - later.size), (drawn, middle.size),
-                                       (newer, later.size))])
+                name: np.concatenate([_column(each, name, kind, size) for each, size in columns])
                 for name, (_, kind) in self._wanted.items()
-            }  # fmt: skip
+            }
         return t, values
+
+    def _at_cells(self, made: dict[str, Samples], cells: _Cells) -> tuple[Ticks, dict[str, Values]]:
+        """Values by the number of their cell, put at its begin, or at that of the range where this cuts it."""
+        length = cells.length or 1
+        return _aligned({name: (np.maximum(index * length, self._start), v) for name, (index, v) in made.items()})
 
     def _finish(
         self, points: tuple[Ticks, dict[str, Values]], cells: _Cells, stride: float | None, max_points: int, room: int
@@ -251,51 +298,50 @@ class Query:
         )
 
 
-def _joined(parts: Sequence[Rows]) -> Rows:
-    """The buckets of a field that several series make up; where two of them have one, merged."""
-    whole = parts[0]
-    for part in parts[1:]:
-        both = np.flatnonzero((whole["count"] > 0) & (part["count"] > 0))
-        pairs = np.stack([whole[both], part[both]], axis=1).ravel()
-        whole = np.where(whole["count"] > 0, whole, part)
-        whole[both] = merge(pairs, np.arange(0, pairs.size, 2))
-    return whole
+def _overlap(spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether two of the spans [first, last] share a bucket of any level."""
+    ordered = sorted(spans)
+    return any(later[0] // DAY <= earlier[1] // DAY for earlier, later in pairwise(ordered))
 
 
-def _drawn(begin: Ticks, length: Ticks, buckets: Mapping[str, Rows]) -> tuple[Ticks, dict[str, Values]]:
+def _drawn(buckets: Mapping[str, Buckets]) -> tuple[Ticks, dict[str, Values]]:
     """Two points for each bucket, its least and its greatest value in the order in which they came, or one if alone."""
-    most = np.max([rows["count"] for rows in buckets.values()], axis=0)
-    taken = np.stack([most > 0, most > 1], axis=1)
+    begin = np.unique(np.concatenate([each.begin for each in buckets.values()]))
+    length, most = np.zeros_like(begin), np.zeros_like(begin)
+    places = {name: np.searchsorted(begin, each.begin) for name, each in buckets.items()}
+    for name, each in buckets.items():
+        length[places[name]] = each.length
+        most[places[name]] = np.maximum(most[places[name]], each.rows["count"])
     alone = most == 1
+    taken = np.stack([most > 0, ~alone], axis=1)
     t = np.stack([begin + np.where(alone, length // 2, length // 4), begin + 3 * length // 4], axis=1)
     drawn = {}
-    for name, rows in buckets.items():
-        if rows.dtype == TEXTS:
-            points = np.stack([rows["first"], rows["last"]], axis=1)
-            points[rows["count"] == 0] = None
+    for name, each in buckets.items():
+        if each.rows.dtype == TEXTS:
+            points = np.full((begin.size, 2), None)
+            points[places[name]] = np.stack([each.rows["first"], each.rows["last"]], axis=1)
         else:
-            swapped = ~rows["low_first"]
-            points = np.stack([rows["low"], rows["high"]], axis=1)
-            points[swapped] = points[swapped, ::-1]
-            points[rows["count"] == 0] = np.nan
+            points = np.full((begin.size, 2), np.nan)
+            low, high, low_first = (each.rows[column] for column in ("low", "high", "low_first"))
+            points[places[name]] = np.stack([np.where(low_first, low, high), np.where(low_first, high, low)], axis=1)
         drawn[name] = points[taken]
     return t[taken], drawn
 
 
 def _operated(
-    operator: str, kind: Kind, samples: Sequence[Samples | None], begin: Ticks, buckets: Rows | None, cells: _Cells
+    operator: str, kind: Kind, samples: Sequence[Samples | None], buckets: Buckets | None, cells: _Cells
 ) -> Samples:
-    """Cells and their values."""
+    """Numbers of cells, and their values."""
     head, tail = (_summarized(each, kind, cells) for each in samples)
     parts = [head, tail]
-    if buckets is not None and buckets.size:
-        full = buckets["count"] > 0
-        parts.insert(1, (cells.of(begin[full]), buckets[full]))
+    if buckets is not None:
+        parts.insert(1, (cells.of(buckets.begin), buckets.rows))
     index = np.concatenate([index for index, _ in parts])
     rows = np.concatenate([rows for _, rows in parts])
+    full = rows["count"] > 0
+    index, rows = index[full], rows[full]
     starts = starts_of(index)
-    merged = merge(rows, starts)
-    return index[starts], _value_of(operator, merged)
+    return index[starts], _value_of(operator, merge(rows, starts))
 
 
 def _summarized(samples: Samples | None, kind: Kind, cells: _Cells) -> tuple[Ticks, Rows]:
@@ -306,11 +352,18 @@ def _summarized(samples: Samples | None, kind: Kind, cells: _Cells) -> tuple[Tic
     return index[starts], rows
 
 
+def _outermost_of(samples: Samples, cells: _Cells, newest: bool) -> Samples:
+    """The first or newest sample of each cell."""
+    t, values = samples
+    index = cells.of(t)
+    starts = starts_of(index)
+    ends = np.append(starts[1:], index.size) - 1
+    return index[starts], values[ends if newest else starts] if starts.size else values
+
+
 def _value_of(operator: str, rows: Rows) -> Values:
     if operator == "count":
         return rows["count"].astype(np.float64)
-    if operator in {"first", "last"}:
-        return np.asarray(rows[operator])
     if rows.dtype == TEXTS:
         return np.full(rows.size, None)
     if operator == "mean":

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from threading import BoundedSemaphore
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,9 @@ from services.data_nodes.selection import MAX_VALUES
 from services.g3_index.levels import LATEST, TICKS
 from sisock.errors import SisockError
 from sisock.shapes import DataReply, DataTimeline, FieldsReply
+
+_AT_ONCE = 3
+"""Questions for data that are worked on at a time: there are two cores as a rule, and each takes memory."""
 
 
 class IndexAbsentError(SisockError):
@@ -45,6 +49,7 @@ class Archive:
         self._cache = cache
         self._max_points = max_points
         self._catalogue = Catalogue(-1, -1, {})
+        self._turns = BoundedSemaphore(_AT_ONCE)
 
     def get_fields(self, start: float, end: float) -> FieldsReply:
         """List every field that has been recorded in [start, end), UNIX seconds.
@@ -76,7 +81,7 @@ class Archive:
         data: dict[str, Any] = {name: [] for name in requested}
         replied: dict[str, DataTimeline] = {}
         room = MAX_VALUES
-        with self._looking() as connection:
+        with self._turns, self._looking() as connection:
             catalogue = self._layout(connection)
             groups: dict[tuple[str, tuple[int, ...]], dict[str, Recorded]] = defaultdict(dict)
             for name in requested:

@@ -1,18 +1,19 @@
 """A look at the index for one query: what it holds of some series between two times, as of one moment."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, and_, func, not_, or_, select
 
 from services.data_nodes.g3_reader.files import Place
 from services.data_nodes.g3_reader.zoom import Span
-from services.g3_index.levels import LEVELS
+from services.g3_index.levels import HOUR, LATEST, LEVELS, Level
 from services.g3_index.merging import Ticks
 from services.g3_index.pyramid import empty
-from services.g3_index.schema import Kind, frames
+from services.g3_index.schema import Kind, files, frames
 from services.g3_index.summary import Rows
 from services.g3_index.tiles import unpack, unpack_texts
 
@@ -27,6 +28,10 @@ class FrameRow:
         self.first, self.last, self.count = first, last, count
 
 
+_MANY_TILES = 2000
+"""Tiles of one statement, and of one query without a look at where there is something."""
+
+
 @contextmanager
 def as_of_now(engine: Engine) -> Iterator[Connection]:
     """A connection whose queries all see the index as it is at the first of them."""
@@ -35,14 +40,21 @@ def as_of_now(engine: Engine) -> Iterator[Connection]:
         yield connection  # Closing it ends the transaction.
 
 
-def state_of(connection: Connection, timeline_ids: Sequence[int]) -> tuple[int, int]:
-    """The day up to which the coarse levels are filled, and the newest stamp (ticks), of some timelines together."""
-    row = connection.exec_driver_sql(
+class State(NamedTuple):
+    """The day up to which the coarse levels of some timelines are filled, and the span of each series, ticks."""
+
+    settled_until: int
+    spans: dict[int, tuple[int, int]]
+
+
+def state_of(connection: Connection, timeline_ids: Sequence[int]) -> State:
+    """Look up how far the index is."""
+    rows = connection.exec_driver_sql(
         # Here as below, what is put in is whole numbers only.
-        f"SELECT MIN(settled_until), (SELECT MAX(last) FROM series WHERE timeline_id IN ({_listed(timeline_ids)}))"  # noqa: S608
-        f" FROM timelines WHERE id IN ({_listed(timeline_ids)})"
-    ).one()
-    return int(row[0] or 0), int(row[1] or 0)
+        "SELECT series.id, first, last, settled_until FROM series JOIN timelines ON timelines.id = timeline_id"  # noqa: S608
+        f" WHERE timeline_id IN ({_listed(timeline_ids)})"
+    ).all()
+    return State(min((row[3] for row in rows), default=0), {row[0]: (row[1], row[2]) for row in rows})
 
 
 def frames_in(
@@ -60,6 +72,53 @@ def frames_in(
     return [FrameRow(*row) for row in rows]
 
 
+def count_in(connection: Connection, timeline_ids: Sequence[int], start: int, end: int) -> int:
+    """Stamps of the timelines in the hours of [start, end), ticks."""
+    counted = select(func.sum(frames.c.count)).where(
+        frames.c.timeline_id.in_(timeline_ids), frames.c.hour.between(start // HOUR, (end - 1) // HOUR)
+    )
+    return int(connection.scalar(counted) or 0)
+
+
+def hours_in(connection: Connection, timeline_ids: Sequence[int], start: int, end: int) -> list[int]:
+    """The hours of [start, end), ticks, in which any of the timelines has samples."""
+    distinct = select(frames.c.hour).where(
+        frames.c.timeline_id.in_(timeline_ids), frames.c.hour.between(start // HOUR, (end - 1) // HOUR)
+    )
+    return list(connection.scalars(distinct.distinct()))
+
+
+def outermost_in(
+    connection: Connection, timeline_ids: Sequence[int], start: int, end: int, cell: int, newest: bool
+) -> list[FrameRow]:
+    """Frames in which the first (or newest) stamp of each cell of [start, end), ticks, must be.
+
+    These are the frames that reach over a border of a cell, or of the range, and of the others the one that begins
+    first (or ends last) in its cell. For a range that is one cell, `cell` is 0.
+    """
+
+    def number(column: Any) -> Any:
+        return column.op("DIV")(cell or LATEST)
+
+    mine = (
+        frames.c.timeline_id.in_(timeline_ids),
+        frames.c.hour.between(start // HOUR, (end - 1) // HOUR),
+        frames.c.first < end,
+        frames.c.last >= start,
+    )
+    within = (frames.c.first >= start, frames.c.last < end, number(frames.c.first) == number(frames.c.last))
+    stamp = frames.c.last if newest else frames.c.first
+    extreme = (func.max if newest else func.min)(stamp)
+    outermost = select(extreme).where(*mine, *within).group_by(frames.c.timeline_id, number(frames.c.first))
+    rows = connection.execute(
+        select(files.c.path, frames.c.byte_offset, frames.c.block, frames.c.size, frames.c.first, frames.c.last,
+               frames.c.count)
+        .join(files, files.c.id == frames.c.file_id)
+        .where(*mine, or_(not_(and_(*within)), stamp.in_(outermost)))
+    )  # fmt: skip
+    return [FrameRow(*row) for row in rows]
+
+
 def newest_hour(connection: Connection, timeline_ids: Sequence[int], before: int) -> int | None:
     """The last hour before the hour `before` in which any of the timelines has samples."""
     found = [
@@ -70,65 +129,85 @@ def newest_hour(connection: Connection, timeline_ids: Sequence[int], before: int
     return max(hours) if hours else None
 
 
-def buckets_in(connection: Connection, kinds: Mapping[int, Kind], spans: Sequence[Span]) -> dict[int, Rows]:
+class Buckets(NamedTuple):
+    """Buckets of one series that hold something: begin and length (ticks), and content, shape (n,) each, in order."""
+
+    begin: Ticks
+    length: Ticks
+    rows: Rows
+
+
+def buckets_in(
+    connection: Connection, timeline_ids: Sequence[int], kinds: Mapping[int, Kind], spans: Sequence[Span]
+) -> dict[int, Buckets]:
     """Read buckets.
 
     Parameters
     ----------
     connection
         The database.
+    timeline_ids
+        The timelines of the series.
     kinds
         Id of each series -> what it holds.
     spans
-        What to read, in order of time.
-
-    Returns
-    -------
-    For each series the buckets of all spans one behind the other, empty ones included.
+        What to read.
     """
-    places, total = [], 0
-    for span in spans:
-        places.append(total)
-        total += span.end - span.first
-    buckets = {series_id: empty(kind, total) for series_id, kind in kinds.items()}
-    if not total:
-        return buckets
-    rows: list[Any] = []
+    parts: dict[int, list[Buckets]] = {series_id: [] for series_id in kinds}
     for level in LEVELS:
-        numbers = {
-            number
+        mine = [span for span in spans if span.level is level]
+        for series_id, (numbers, read) in _tiles(connection, timeline_ids, kinds, level, mine).items():
+            index = (np.asarray(numbers, dtype=np.int64)[:, None] * level.size + np.arange(level.size)).ravel()
+            rows = read.ravel()
+            chosen = np.zeros(index.size, dtype=bool)
+            for span in mine:
+                chosen |= (index >= span.first) & (index < span.end)
+            chosen &= rows["count"] > 0
+            begin = index[chosen] * level.bucket
+            parts[series_id].append(Buckets(begin, np.full(begin.size, level.bucket), rows[chosen]))
+    return {series_id: _in_order(listed, kinds[series_id]) for series_id, listed in parts.items()}
+
+
+def _tiles(
+    connection: Connection, timeline_ids: Sequence[int], kinds: Mapping[int, Kind], level: Level, spans: Sequence[Span]
+) -> dict[int, tuple[list[int], Rows]]:
+    wanted = [(span.first // level.size, -(-span.end // level.size)) for span in spans]
+    if sum(end - first for first, end in wanted) > _MANY_TILES:
+        # More than a dense record would fill: ask where there is something.
+        hours = [
+            hour
             for span in spans
-            if span.level is level
-            for number in range(span.first // level.size, -(-span.end // level.size))
-        }
-        if numbers:
-            # Each tile by its whole key: between two of them lie those of all other series.
-            rows += connection.exec_driver_sql(
-                f"SELECT series_id, level, tile, data FROM tiles WHERE level = {level.number}"  # noqa: S608
-                f" AND tile IN ({_listed(sorted(numbers))}) AND series_id IN ({_listed(kinds)})"
-            ).all()
-    for level in LEVELS:
-        of_level = [row for row in rows if row[1] == level.number]
-        for is_text, read in ((False, unpack), (True, unpack_texts)):
-            mine = [row for row in of_level if (kinds[row[0]] is Kind.STRING) is is_text]
-            if not mine:
-                continue
-            for row, tile in zip(mine, read([row[3] for row in mine], level.size), strict=True):
-                origin = row[2] * level.size
-                for span, place in zip(spans, places, strict=True):
-                    first, end = max(span.first, origin), min(span.end, origin + level.size)
-                    if span.level is level and first < end:
-                        at = place + first - span.first
-                        buckets[row[0]][at : at + end - first] = tile[first - origin : end - origin]
-    return buckets
+            for hour in hours_in(connection, timeline_ids, span.first * level.bucket, span.end * level.bucket)
+        ]
+        numbers = {hour * HOUR // level.tile for hour in hours}
+    else:
+        numbers = {number for first, end in wanted for number in range(first, end)}
+    found: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
+    ordered = sorted(numbers)
+    for at in range(0, len(ordered), _MANY_TILES):
+        # Each tile by its whole key: between two of them lie those of all other series.
+        rows = connection.exec_driver_sql(
+            f"SELECT series_id, tile, data FROM tiles WHERE level = {level.number}"  # noqa: S608
+            f" AND tile IN ({_listed(ordered[at : at + _MANY_TILES])}) AND series_id IN ({_listed(kinds)})"
+        )
+        for series_id, number, data in rows:
+            found[series_id].append((number, data))
+    read = {}
+    for series_id, listed in found.items():
+        take = unpack_texts if kinds[series_id] is Kind.STRING else unpack
+        read[series_id] = [n for n, _ in listed], take([data for _, data in listed], level.size)
+    return read
 
 
-def times_of(spans: Sequence[Span]) -> tuple[Ticks, Ticks]:
-    """Begin and length (ticks) of the buckets of all spans, shape (n,) each."""
-    numbers = [np.arange(span.first, span.end, dtype=np.int64) * span.level.bucket for span in spans]
-    lengths = [np.full(span.end - span.first, span.level.bucket, dtype=np.int64) for span in spans]
-    none = np.zeros(0, dtype=np.int64)
-    return np.concatenate([none, *numbers]), np.concatenate([none, *lengths])
+def _in_order(parts: Sequence[Buckets], kind: Kind) -> Buckets:
+    if not parts:
+        none = np.zeros(0, dtype=np.int64)
+        return Buckets(none, none, empty(kind, 0))
+    begin, length, rows = (np.concatenate(each) if len(parts) > 1 else each[0] for each in zip(*parts, strict=True))
+    if bool(np.all(begin[1:] > begin[:-1])):
+        return Buckets(begin, length, rows)
+    order = np.argsort(begin, kind="stable")
+    return Buckets(begin[order], length[order], rows[order])
 
 
 def _listed(numbers: Sequence[int] | Mapping[int, Any]) -> str:
