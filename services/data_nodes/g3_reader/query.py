@@ -22,7 +22,6 @@ from services.data_nodes.g3_reader.window import (
     count_in,
     frames_in,
     newest_hour,
-    outermost_in,
     state_of,
 )
 from services.data_nodes.g3_reader.zoom import cover, level_for, rounded
@@ -30,12 +29,15 @@ from services.g3_index.levels import DAY, FINEST, HOUR, TICKS, Level
 from services.g3_index.merging import Ticks
 from services.g3_index.schema import Kind
 from services.g3_index.summary import TEXTS, Rows, means, merge, starts_of, summarize, summarize_texts
+from sisock.errors import SisockError
 from sisock.thinning import envelope, stride_for
 
 OPERATORS = frozenset({"mean", "min", "max", "first", "last", "count", "sum"})
 
 _IN_FRAMES = {"first", "last"}
-"""Operators that the pyramid knows nothing of."""
+"""Operators that the pyramid knows nothing of: the samples themselves are read."""
+_PATIENCE = 4
+"""How many times as much may be decoded for them: there is no coarser answer."""
 _MOST_FRAMES = 50_000
 """Frames that are decoded for one answer."""
 _MOST_BYTES = 2**26
@@ -73,6 +75,13 @@ class _Cells:
 
     def of(self, t: Ticks) -> Ticks:
         return np.zeros(t.size, dtype=np.int64) if self.length is None else t // self.length
+
+
+class TooLongError(SisockError):
+    """An operator that needs every sample is asked for too many of them."""
+
+    def __init__(self, operator: str) -> None:
+        super().__init__(f"{operator!r} needs every sample of the range, and these are too many; ask for a shorter one")
 
 
 class Query:
@@ -135,13 +144,13 @@ class Query:
         if most * width > room and min(most, count_in(self._connection, self._ids, first, last)) * width > room:
             return None
         cells = self._cells(stride)
-        if self._operator in _IN_FRAMES:
-            return self._finish(self._outermost(cells, first, last), cells, None, 0, room)
-        if cells.level is None:
+        if cells.level is None or self._operator in _IN_FRAMES:
             frames = self._frames(first, last)
             if self._bearable(frames, stride):
                 points = self._reduce({}, self._samples(frames, self._start, self._end), {}, cells)
                 return self._finish(points, cells, stride, max_points, room)
+            if self._operator in _IN_FRAMES:
+                raise TooLongError(self._operator)
             if stride is None:
                 return None
             cells = _Cells(rounded(float(cells.length or 1), FINEST), FINEST)
@@ -151,8 +160,9 @@ class Query:
 
     def _bearable(self, frames: Sequence[FrameRow], stride: float | None) -> bool:
         """Whether so many frames may be decoded; where a coarser answer would do, not as many."""
-        few = len(frames) <= _MOST_FRAMES
-        return few and (stride is None or sum(row.place.size for row in frames) <= _MOST_BYTES)
+        most = _MOST_BYTES * (_PATIENCE if self._operator in _IN_FRAMES else 1)
+        only_way = stride is None and self._operator is None
+        return len(frames) <= _MOST_FRAMES and (only_way or sum(row.place.size for row in frames) <= most)
 
     def _cells(self, stride: float | None) -> _Cells:
         if stride is None:
@@ -190,11 +200,25 @@ class Query:
         spans = [*cover(left, settled, FINEST if crossed else cells.level), *cover(settled, right, FINEST)]
         kinds = {each.id: f.kind for f in self._fields.values() for each in f.series}
         buckets = buckets_in(self._connection, self._ids, kinds, spans)
-        return (
-            {name: self._joined(name, [buckets[each.id] for each in f.series]) for name, f in self._fields.items()},
-            self._samples(head, first, left),
-            self._samples(near, right, self._end),
-        )
+        joined = {name: self._joined(name, [buckets[each.id] for each in f.series]) for name, f in self._fields.items()}
+        tail = self._samples(near, right, self._end)
+        if not any(t.size for t, _ in tail.values()):
+            joined, tail = self._reopened(joined, tail)
+        return joined, self._samples(head, first, left), tail
+
+    def _reopened(
+        self, buckets: dict[str, Buckets], tail: dict[str, Samples]
+    ) -> tuple[dict[str, Buckets], dict[str, Samples]]:
+        """Where the newest frames hold no value, the newest sample is in the last bucket: take that apart."""
+        ends = [(int(each.begin[-1]), int(each.length[-1])) for each in buckets.values() if each.begin.size]
+        if not ends:
+            return buckets, tail
+        begin, length = max(ends)
+        frames = self._frames(begin, begin + length)
+        if not self._bearable(frames, 1.0):
+            return buckets, tail
+        kept = {name: each.before(begin) for name, each in buckets.items()}
+        return kept, self._samples(frames, begin, begin + length)
 
     def _joined(self, name: str, parts: Sequence[Buckets]) -> Buckets:
         """The buckets of a field that several series make up; those that two of them have, from the samples."""
@@ -220,16 +244,6 @@ class Query:
             rows[np.searchsorted(begin, index * FINEST.bucket)] = made
         return Buckets(begin, length, rows)
 
-    def _outermost(self, cells: _Cells, first: int, last: int) -> tuple[Ticks, dict[str, Values]]:
-        """The first or the newest sample of each cell, from the few frames in which it must be."""
-        newest = self._operator == "last"
-        rows = outermost_in(self._connection, self._ids, first, last, cells.length or 0, newest)
-        made = {
-            name: _outermost_of(samples, cells, newest)
-            for name, samples in self._samples(rows, self._start, self._end).items()
-        }
-        return self._at_cells(made, cells)
-
     def _of_hour(self, hour: int) -> list[FrameRow]:
         return frames_in(self._connection, self._ids, [(hour, hour + 1)], _MOST_FRAMES)
 
@@ -250,6 +264,9 @@ class Query:
     def _reduce(
         self, buckets: dict[str, Buckets], head: dict[str, Samples], tail: dict[str, Samples], cells: _Cells
     ) -> tuple[Ticks, dict[str, Values]]:
+        if self._operator in _IN_FRAMES:
+            newest = self._operator == "last"
+            return self._at_cells({name: _outermost(samples, cells, newest) for name, samples in head.items()}, cells)
         if self._operator is not None:
             made = {
                 name: _operated(self._operator, f.kind, [head.get(name), tail.get(name)], buckets.get(name), cells)
@@ -314,7 +331,8 @@ def _drawn(buckets: Mapping[str, Buckets]) -> tuple[Ticks, dict[str, Values]]:
         most[places[name]] = np.maximum(most[places[name]], each.rows["count"])
     alone = most == 1
     taken = np.stack([most > 0, ~alone], axis=1)
-    t = np.stack([begin + np.where(alone, length // 2, length // 4), begin + 3 * length // 4], axis=1)
+    # Nearer to each other than any stride that the buckets serve, so that they are thinned like samples.
+    t = np.stack([begin + np.where(alone, length // 2, length // 3), begin + 2 * length // 3], axis=1)
     drawn = {}
     for name, each in buckets.items():
         if each.rows.dtype == TEXTS:
@@ -352,8 +370,8 @@ def _summarized(samples: Samples | None, kind: Kind, cells: _Cells) -> tuple[Tic
     return index[starts], rows
 
 
-def _outermost_of(samples: Samples, cells: _Cells, newest: bool) -> Samples:
-    """The first or newest sample of each cell."""
+def _outermost(samples: Samples, cells: _Cells, newest: bool) -> Samples:
+    """Numbers of cells, and the first or newest sample of each."""
     t, values = samples
     index = cells.of(t)
     starts = starts_of(index)

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Engine, and_, func, not_, or_, select
+from sqlalchemy import Connection, Engine, func, select
 
 from services.data_nodes.g3_reader.files import Place
 from services.data_nodes.g3_reader.zoom import Span
-from services.g3_index.levels import HOUR, LATEST, LEVELS, Level
+from services.g3_index.levels import HOUR, LEVELS, Level
 from services.g3_index.merging import Ticks
 from services.g3_index.pyramid import empty
-from services.g3_index.schema import Kind, files, frames
+from services.g3_index.schema import Kind, frames
 from services.g3_index.summary import Rows
 from services.g3_index.tiles import unpack, unpack_texts
 
@@ -88,37 +88,6 @@ def hours_in(connection: Connection, timeline_ids: Sequence[int], start: int, en
     return list(connection.scalars(distinct.distinct()))
 
 
-def outermost_in(
-    connection: Connection, timeline_ids: Sequence[int], start: int, end: int, cell: int, newest: bool
-) -> list[FrameRow]:
-    """Frames in which the first (or newest) stamp of each cell of [start, end), ticks, must be.
-
-    These are the frames that reach over a border of a cell, or of the range, and of the others the one that begins
-    first (or ends last) in its cell. For a range that is one cell, `cell` is 0.
-    """
-
-    def number(column: Any) -> Any:
-        return column.op("DIV")(cell or LATEST)
-
-    mine = (
-        frames.c.timeline_id.in_(timeline_ids),
-        frames.c.hour.between(start // HOUR, (end - 1) // HOUR),
-        frames.c.first < end,
-        frames.c.last >= start,
-    )
-    within = (frames.c.first >= start, frames.c.last < end, number(frames.c.first) == number(frames.c.last))
-    stamp = frames.c.last if newest else frames.c.first
-    extreme = (func.max if newest else func.min)(stamp)
-    outermost = select(extreme).where(*mine, *within).group_by(frames.c.timeline_id, number(frames.c.first))
-    rows = connection.execute(
-        select(files.c.path, frames.c.byte_offset, frames.c.block, frames.c.size, frames.c.first, frames.c.last,
-               frames.c.count)
-        .join(files, files.c.id == frames.c.file_id)
-        .where(*mine, or_(not_(and_(*within)), stamp.in_(outermost)))
-    )  # fmt: skip
-    return [FrameRow(*row) for row in rows]
-
-
 def newest_hour(connection: Connection, timeline_ids: Sequence[int], before: int) -> int | None:
     """The last hour before the hour `before` in which any of the timelines has samples."""
     found = [
@@ -135,6 +104,11 @@ class Buckets(NamedTuple):
     begin: Ticks
     length: Ticks
     rows: Rows
+
+    def before(self, end: int) -> "Buckets":
+        """Those that begin before a time, ticks."""
+        count = int(np.searchsorted(self.begin, end))
+        return Buckets(self.begin[:count], self.length[:count], self.rows[:count])
 
 
 def buckets_in(
