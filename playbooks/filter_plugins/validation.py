@@ -53,7 +53,29 @@ def declared_variables(roles_dir: str) -> dict[str, dict[str, Any]]:
     return options
 
 
-def server_problems(servers: Any, data_nodes_dir: str) -> list[str]:
+def group_problems(groups: Mapping[str, Sequence[str]], site_playbook: str) -> list[str]:
+    """Groups of hosts that no play puts anything onto, and a scanner without a database to write to.
+
+    Parameters
+    ----------
+    groups
+        Group of the inventory -> its hosts.
+    site_playbook
+        Path of the playbook whose plays name the groups that there are.
+    """
+    plays = yaml.safe_load(Path(site_playbook).read_text(encoding="utf-8"))
+    known = sorted({group for play in plays for group in play.get("hosts", "").split(":")} - {"", "all"})
+    problems = [
+        f"No play knows the group {group!r}; {_nearest(group, known)}A group of the site's own begins with local_."
+        for group in groups
+        if group not in ("all", "ungrouped", *known) and not group.startswith(_FREE_PREFIXES)
+    ]
+    if groups.get("archive") and not groups.get("database"):
+        problems.append("A host is in the group archive, which needs an index, but none is in the group database.")
+    return problems
+
+
+def server_problems(servers: Any, data_nodes_dir: str, groups: Mapping[str, Sequence[str]]) -> list[str]:
     """What is wrong with `sisock_servers`.
 
     Parameters
@@ -62,6 +84,8 @@ def server_problems(servers: Any, data_nodes_dir: str) -> list[str]:
         The list, as the inventory gives it.
     data_nodes_dir
         Folder with one folder per type of data server, each with a `server.yml`.
+    groups
+        Group of the inventory -> its hosts.
     """
     types = {path.parent.name: path for path in Path(data_nodes_dir).glob("*/server.yml")}
     problems: list[str] = []
@@ -76,9 +100,31 @@ def server_problems(servers: Any, data_nodes_dir: str) -> list[str]:
         elif not isinstance(settings, Mapping):
             problems.append(f"{where}: settings is no mapping; write each setting as NAME: value below it.")
         else:
-            declared = yaml.safe_load(types[kind].read_text(encoding="utf-8")).get("options") or {}
-            problems += _settings(f"{where}, type {kind}", settings, declared)
+            spec = yaml.safe_load(types[kind].read_text(encoding="utf-8"))
+            problems += _settings(f"{where}, type {kind}", settings, spec.get("options") or {})
+            if spec.get("database") and not groups.get("database"):
+                problems.append(
+                    f"{where}: type {kind} reads the database, but no host is in the group database; add one."
+                )
     return problems
+
+
+def setting_problems(settings: Any, variable: str, service_dir: str) -> list[str]:
+    """What is wrong with the settings of a program that a site has one of.
+
+    Parameters
+    ----------
+    settings
+        The mapping, as the inventory gives it.
+    variable
+        Its name in the inventory.
+    service_dir
+        Folder of the program, with the `service.yml` that declares its settings.
+    """
+    if not isinstance(settings, Mapping):
+        return [f"{variable} is no mapping; write each setting as NAME: value below it."]
+    spec = yaml.safe_load((Path(service_dir) / "service.yml").read_text(encoding="utf-8"))
+    return _settings(variable, settings, spec["options"])
 
 
 def agent_problems(agents: Any) -> list[str]:
@@ -261,6 +307,8 @@ class FilterModule:
         """Name the filters."""
         return {
             "declared_variables": declared_variables,
+            "group_problems": group_problems,
+            "setting_problems": setting_problems,
             "inventory_problems": inventory_problems,
             "server_problems": server_problems,
             "agent_problems": agent_problems,

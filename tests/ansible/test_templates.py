@@ -19,7 +19,8 @@ TEMPLATES = sorted([*ROOT.glob("roles/*/templates/**/*.j2"), ROOT / "files/cross
 # The groups of programs as the roles hand them to the one template of supervisor.
 GROUPS = {
     "sisock": "{{ [sisock_hub_program, sisock_bridge_program] }}",
-    "servers": "{{ sisock_servers | supervised_servers(sisock_python, sisock_environment.server) }}",
+    "archive": "{{ [sisock_scanner_program] }}",
+    "servers": "{{ sisock_servers | supervised_servers(sisock_python, sisock_environment, sisock_data_nodes) }}",
     "ocs": "{{ ocs_agents | supervised_agents('ocs-agent-cli', {}) }}",
 }
 
@@ -36,6 +37,8 @@ def rendered(ansible_playbook: Play, tmp_path_factory: pytest.TempPathFactory) -
         "crossbar_secrets": {"hub": "h", "server": "s", "consumer": "c"},
         "environment_current": "1.0.0-abc",
         "sisock_secrets": {"files": []},
+        "mariadb_buffer_pool_mib": 128,
+        "sisock_checkout": str(ROOT),
         "supervisor_group": "sisock",
         "supervisor_priority": 200,
         "supervisor_programs": GROUPS["sisock"],

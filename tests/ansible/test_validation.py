@@ -101,7 +101,7 @@ def test_a_file_that_is_encrypted_as_a_whole_is_passed_over(tmp_path: Path, role
 def test_a_sound_server_has_no_problem(nodes: Path) -> None:
     settings = {"DATA_DIRECTORY": "/data", "MAX_POINTS": "10", "FAST": True, "UNIT": "K", "FILES": ["a", "b"]}
     server = {"name": "apex_archive", "type": "weather", "description": "It's 100 % fine", "settings": settings}
-    assert validation.server_problems([server], str(nodes)) == []
+    assert validation.server_problems([server], str(nodes), {}) == []
 
 
 @pytest.mark.parametrize(
@@ -127,20 +127,59 @@ def test_a_sound_server_has_no_problem(nodes: Path) -> None:
 )
 def test_a_wrong_server_is_refused(nodes: Path, change: dict[str, Any], words: list[str]) -> None:
     good = {"name": "apex", "type": "weather", "settings": {"DATA_DIRECTORY": "/data"}}
-    problems = "\n".join(validation.server_problems([{**good, **change}], str(nodes)))
+    problems = "\n".join(validation.server_problems([{**good, **change}], str(nodes), {}))
     assert problems.startswith("sisock_servers[0]")
     assert [word for word in words if word not in problems] == []
 
 
+def test_a_server_that_reads_the_database_wants_one(nodes: Path) -> None:
+    (nodes / "g3_reader").mkdir()
+    (nodes / "g3_reader/server.yml").write_text("database: reader\noptions: {}\n")
+    reader = {"name": "archive", "type": "g3_reader"}
+    (problem,) = validation.server_problems([reader], str(nodes), {"database": []})
+    assert problem.startswith("sisock_servers[0] (archive): type g3_reader reads the database, but no host")
+    assert validation.server_problems([reader], str(nodes), {"database": ["here"]}) == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        ({"all": ["a"], "ungrouped": [], "database": ["a"], "archive": ["a"], "local_mine": ["a"]}, []),
+        ({"archve": ["a"]}, ["group 'archve'", "did you mean 'archive'?", "local_"]),
+        ({"archive": ["a"], "database": []}, ["none is in the group database"]),
+    ],
+)
+def test_a_group_that_places_nothing_is_refused(groups: dict[str, list[str]], words: list[str]) -> None:
+    problems = validation.group_problems(groups, str(ROOT / "playbooks/site.yml"))
+    assert len(problems) == bool(words)
+    assert [word for word in words if word not in "".join(problems)] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"SCAN_INTERVAL": 5, "WORKERS": "2"}, []),
+        ({"SCAN_INTERVALL": 5}, ["unknown setting 'SCAN_INTERVALL'", "did you mean 'SCAN_INTERVAL'?"]),
+        ({"WORKERS": "many"}, ["sisock_scanner_settings: WORKERS is 'many', which is no int"]),
+        (["WORKERS"], ["sisock_scanner_settings is no mapping"]),
+    ],
+)
+def test_a_wrong_setting_of_the_scanner_is_refused(settings: Any, words: list[str]) -> None:
+    service = str(ROOT / "services/g3_scanner")
+    problems = validation.setting_problems(settings, "sisock_scanner_settings", service)
+    assert len(problems) == bool(words)
+    assert [word for word in words if word not in "".join(problems)] == []
+
+
 def test_two_servers_of_one_name_are_refused(nodes: Path) -> None:
     server = {"name": "apex", "type": "weather", "settings": {"DATA_DIRECTORY": "/data"}}
-    (problem,) = validation.server_problems([server, server], str(nodes))
+    (problem,) = validation.server_problems([server, server], str(nodes), {})
     assert problem == "sisock_servers: 2 items have the name 'apex'; give each its own."
 
 
 @pytest.mark.parametrize(("servers", "words"), [("weather", "is no list"), (["weather"], "is no mapping")])
 def test_servers_that_are_no_list_of_mappings_are_refused(nodes: Path, servers: Any, words: str) -> None:
-    (problem,) = validation.server_problems(servers, str(nodes))
+    (problem,) = validation.server_problems(servers, str(nodes), {})
     assert words in problem
 
 
@@ -198,15 +237,27 @@ def test_two_programs_cannot_share_a_port() -> None:
     assert "Port 5000 is given to 2 programs" in validation.port_problems(ports, ["", "", ""])[0]
 
 
-def test_a_server_becomes_a_program_whose_settings_are_its_environment() -> None:
+ENVIRONMENTS = {"server": {"REALM": "r"}, "reader": {"REALM": "r", "SQL_USER": "reader"}}
+
+
+def test_a_server_becomes_a_program_whose_settings_are_its_environment(nodes: Path) -> None:
     server = {"name": "s", "type": "weather", "settings": {"A": True, "B": 1.5, "C": ["x", "y"], "D": None, "E": ""}}
-    (program,) = programs.supervised_servers([server], "/python", {"REALM": "r"})
+    (program,) = programs.supervised_servers([server], "/python", ENVIRONMENTS, str(nodes))
     assert program == {
         "name": "s",
         "command": "/python -m services.data_nodes.weather",
         "user": "sisock-server",
         "environment": {"REALM": "r", "NAME": "s", "A": "true", "B": "1.5", "C": "x,y", "E": ""},
     }
+
+
+def test_a_server_that_reads_the_database_alone_is_told_of_its_password(nodes: Path) -> None:
+    (nodes / "archive").mkdir()
+    (nodes / "archive/server.yml").write_text("database: reader\noptions: {}\n")
+    servers = [{"name": kind, "type": kind} for kind in ("archive", "weather")]
+    reader, other = programs.supervised_servers(servers, "/python", ENVIRONMENTS, str(nodes))
+    assert (reader["user"], reader["environment"]["SQL_USER"]) == ("sisock-reader", "reader")
+    assert (other["user"], "SQL_USER" in other["environment"]) == ("sisock-server", False)
 
 
 def test_an_agents_program_changes_with_its_arguments_and_no_other_does() -> None:

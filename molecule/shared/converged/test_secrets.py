@@ -8,14 +8,28 @@ READERS = {
     "wamp_hub": "sisock-hub",
     "wamp_consumer": "sisock-bridge",
     "wamp_server": "sisock-server",
-    "db_scanner": "root",
-    "db_reader": "root",
+    "db_scanner": "sisock-scanner",
+    "db_reader": "sisock-reader",
+}
+# The reader of the archive is a data server, too.
+MEMBERS = {"sisock-server": {"sisock-server", "sisock-reader"}}
+ACCOUNTS = {
+    "ocs",
+    "crossbar",
+    "nobody",
+    "sisock-hub",
+    "sisock-bridge",
+    "sisock-server",
+    "sisock-scanner",
+    "sisock-reader",
 }
 
 
 @pytest.mark.parametrize(("secret", "group"), READERS.items())
 def test_a_secret_is_read_by_its_program_alone(host: Host, secret: str, group: str) -> None:
-    """Root writes it, one group reads it."""
+    """Root writes it, one group reads it; every other account is refused."""
+    can_read = {each for each in ACCOUNTS if host.run(f"runuser --user={each} -- cat {SECRETS}/{secret}").succeeded}
+    assert can_read == MEMBERS.get(group, {group})
     file = host.file(f"{SECRETS}/{secret}")
     assert (file.user, file.group, oct(file.mode)) == ("root", group, "0o640")
     assert len(file.content.strip()) >= 32

@@ -5,11 +5,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from recorded import assert_archived, behind, recorded
 from seen import Bridge, Program, until
 from testinfra.host import Host
 
 BACK = 30.0
 """Seconds within which everything answers as before."""
+DATABASE_BACK = 60.0
+"""Seconds until a killed database is started again, has read its log, and a frame recorded since is shown."""
 AGENTS_BACK = 60.0
 """Seconds more that OCS agents have for joining the router again; they wait longer from one attempt to the next."""
 
@@ -38,6 +41,34 @@ def test_each_killed_program_comes_back_alone(
             if name not in feeds:
                 kept = {field: points[0] for field, points in bridge.query(fields, -3000, 0)[1].items()}
                 assert kept == oldest
+
+
+def test_the_archive_outlives_its_database(
+    host: Host,
+    bridge: Bridge,
+    programs: Callable[[], dict[str, Program]],
+    live_fields: Callable[[set[str]], dict[str, str]],
+) -> None:
+    """kill -9 of MariaDB while frames come in: no program starts anew, and what is recorded then is shown soon."""
+    fields, before = set(live_fields(bridge.search()).values()), programs()
+    host.check_output("kill -KILL $(cat /run/mysqld/mysqld.pid)")
+    killed = float(host.check_output("date +%s"))
+
+    def goes_on() -> bool:
+        files = recorded(host, killed)
+        return fields <= {name for name, points in files.items() if points} and not behind(bridge, files, fields)
+
+    until(DATABASE_BACK, goes_on)
+    assert programs() == before
+
+
+def test_after_all_that_the_archive_is_what_the_files_hold(
+    host: Host, bridge: Bridge, live_fields: Callable[[set[str]], dict[str, str]]
+) -> None:
+    """A reboot, every program killed, the database killed: no sample is missing, and none is there twice."""
+    fields, files = set(live_fields(bridge.search()).values()), recorded(host)
+    until(BACK, lambda: not behind(bridge, files, fields))
+    assert_archived(bridge, files, fields)
 
 
 def is_back(

@@ -22,7 +22,9 @@ def test_the_data_stay_and_belong_to_ocs(host: Host) -> None:
     assert set(recorded) == {"ocs:ocs"}
 
 
-@pytest.mark.parametrize("account", ["crossbar", "sisock-hub", "sisock-bridge", "sisock-server"])
+@pytest.mark.parametrize(
+    "account", ["crossbar", "sisock-hub", "sisock-bridge", "sisock-server", "sisock-scanner", "sisock-reader"]
+)
 def test_no_account_of_a_program_is_left(host: Host, account: str) -> None:
     """Neither the account nor its group."""
     assert not host.user(account).exists
