@@ -10,7 +10,7 @@ import gzip
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from so3g.hk.util import get_g3_time
 from spt3g import core
 
 from services.g3_index.schema import Kind
-from services.g3_index.vectors import Vectors, vectors_of
+from services.g3_index.vectors import BlockSpans, Vectors, spans_of, taken
 from sisock.errors import SisockError
 
 _HEAD = struct.Struct("<BIII")
@@ -34,6 +34,9 @@ _LONGEST_NAME = 10_000
 _LARGEST = 2**30
 _CHUNK = 2**22
 _VERSIONS = range(3)
+_READ = {b"hkagg_type", b"hkagg_version", b"prov_id", b"address", b"block_names", b"blocks"}
+"""Entries of a data frame that are looked at."""
+_MOST_FORMS = 1000
 _KINDS = {"f": Kind.NUMBER, "i": Kind.NUMBER, "b": Kind.BOOL, "O": Kind.STRING}
 
 
@@ -77,6 +80,57 @@ class Frame:
     blocks: list[Block]
 
 
+@dataclass(frozen=True)
+class _Form:
+    """What is the same in all data frames that have the same bytes but for samples, stamps and what is not read."""
+
+    prov_id: int
+    address: str
+    names: list[str]
+    spans: list[BlockSpans]
+
+    def blocks(self, raw: bytes) -> list[Block]:
+        return _named(self.names, (taken(raw, each) for each in self.spans))
+
+
+class Forms:
+    """The forms of the frames of some files, which may share them."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, dict[bytes, NDArray[np.intp]]] = {}
+        self._known: dict[bytes, _Form] = {}
+
+    def of(self, raw: bytes) -> _Form | None:
+        """The form of a frame, if it is known."""
+        every = np.frombuffer(raw, np.uint8)
+        for places in self._places.get(len(raw), {}).values():
+            form = self._known.get(every[places].tobytes())
+            if form is not None:
+                return form
+        return None
+
+    def learn(self, raw: bytes, frame: Any) -> None:
+        """Remember the form of a data frame that could be read; one with text never comes again."""
+        entries = dict(_entries(raw))
+        spans = spans_of(raw, *entries[b"blocks"])
+        listed = [span for stamps, columns in spans or [] for span in (stamps, *columns.values())]
+        if not listed or any(span.kind.hasobject for span in listed) or len(self._known) >= _MOST_FORMS:
+            return
+        fixed = np.ones(len(raw), dtype=bool)
+        fixed[-_CHECKSUM:] = False
+        for name, (at, end) in entries.items():
+            fixed[at:end] &= name in _READ
+        for kind, at, size in listed:
+            fixed[at : at + size * kind.itemsize] = False
+        places = np.flatnonzero(fixed)
+        self._places.setdefault(len(raw), {})[places.tobytes()] = places
+        names = list(frame["block_names"]) if "block_names" in frame else []
+        address = str(frame.get("address", ""))
+        self._known[np.frombuffer(raw, np.uint8)[places].tobytes()] = _Form(
+            int(frame["prov_id"]), address, names, spans or []
+        )
+
+
 @dataclass
 class Stream:
     """A reading of a file, frame by frame, from where an earlier one has ended.
@@ -93,6 +147,8 @@ class Stream:
         Bytes that the file had when it was last looked at.
     strange
         Frames that were passed over, by reason.
+    forms
+        Of the frames that were read before, of this file and others.
     """
 
     path: Path
@@ -101,6 +157,7 @@ class Stream:
     providers: dict[int, str] = field(default_factory=dict)
     end: int = 0
     strange: dict[str, int] = field(default_factory=dict)
+    forms: Forms = field(default_factory=Forms, repr=False)
 
     def frames(self) -> Iterator[Frame]:
         """Read the data frames that are whole; what follows the last of them is left for later.
@@ -138,6 +195,9 @@ class Stream:
 
     def _frame(self, raw: bytes) -> Frame | None:
         frame = _load(raw, self.reached)
+        form = self.forms.of(raw)
+        if form is not None and (feed := self.providers.get(form.prov_id, form.address)):
+            return Frame(self.reached, len(raw), form.prov_id, feed, form.blocks(raw))
         if frame.type != core.G3FrameType.Housekeeping:
             return None
         try:
@@ -161,7 +221,9 @@ class Stream:
             feed = self.providers.get(int(frame["prov_id"]), frame.get("address", ""))
             if not feed:
                 raise _StrangeFrameError("of a provider that no status frame names")
-            return Frame(self.reached, len(raw), int(frame["prov_id"]), str(feed), _blocks(frame, raw))
+            read = Frame(self.reached, len(raw), int(frame["prov_id"]), str(feed), _blocks(frame, raw))
+            self.forms.learn(raw, frame)
+            return read
         return None
 
 
@@ -264,9 +326,14 @@ def _load(raw: bytes, offset: int) -> Any:
 def _blocks(frame: Any, raw: bytes) -> list[Block]:
     """The blocks of a data frame, which are in `raw`."""
     names = list(frame["block_names"]) if "block_names" in frame else []
-    vectors = vectors_of(_entry(raw, b"blocks"))
+    entries = dict(_entries(raw))
+    spans = spans_of(raw, *entries[b"blocks"]) if b"blocks" in entries else None
+    return _named(names, _by_so3g(frame) if spans is None else (taken(raw, each) for each in spans))
+
+
+def _named(names: list[str], vectors: Iterable[Vectors]) -> list[Block]:
     blocks = []
-    for number, (t, columns) in enumerate(_by_so3g(frame) if vectors is None else vectors):
+    for number, (t, columns) in enumerate(vectors):
         if t.size and columns:
             name = names[number] if number < len(names) else f"block_for_{min(columns)}"
             blocks.append(Block(number, name, t, columns))
@@ -285,19 +352,16 @@ def _by_so3g(frame: Any) -> Iterator[Vectors]:
         yield t, {name: _text(each) for name, each in read.items() if each.size == t.size}
 
 
-def _entry(raw: bytes, wanted: bytes) -> bytes:
-    """What stands in a whole frame under a name; nothing when there is no such name."""
+def _entries(raw: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """The names in a whole frame, and where the value of each begins and ends."""
     at = _HEAD.size
     for _ in range(_HEAD.unpack_from(raw)[2]):
         (length,) = _LENGTH.unpack_from(raw, at)
-        found = raw.startswith(wanted, at + _LENGTH.size) and length == len(wanted)
         at += _LENGTH.size + length
+        name = raw[at - length : at]
         (length,) = _LENGTH.unpack_from(raw, at)
-        at += _LENGTH.size
-        if found:
-            return raw[at : at + length]
-        at += length
-    return b""
+        at += _LENGTH.size + length
+        yield name, (at - length, at)
 
 
 def _text(column: NDArray[Any]) -> NDArray[Any]:

@@ -34,7 +34,7 @@ class Level(NamedTuple):
 
 
 LEVELS = (
-    Level(0, MINUTE, 30),
+    Level(0, MINUTE, 60),
     Level(1, 5 * MINUTE, 96),
     Level(2, 30 * MINUTE, 96),
     Level(3, 3 * HOUR, 96),

@@ -18,7 +18,7 @@ from services.g3_index.tiles import pack, pack_texts, unpack, unpack_texts
 T = TypeVar("T")
 Buckets = NDArray[np.int64]
 
-_NONE = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=SUMMARY)
+_NONE = np.zeros(0, dtype=np.int64)
 MOST_DAYS = 32
 """Days to roll up at a time; a bound of memory, as the next two."""
 _MOST_SERIES = 32
@@ -68,17 +68,25 @@ def read_tiles(
 def write_tiles(connection: Connection, level: Level, changed: Mapping[int, tuple[Buckets, Rows]]) -> None:
     """Write tiles as `read_tiles` gives them; those without any value go."""
     lines: list[tuple[int, int, int, bytes]] = []
-    hollow: dict[int, list[int]] = {}
-    for series_id, (numbers, rows) in changed.items():
-        full = rows["count"].any(axis=1)
-        packed = (pack_texts if rows.dtype == TEXTS else pack)(rows[full])
-        lines += [(level.number, n, series_id, data) for n, data in zip(numbers[full].tolist(), packed, strict=True)]
-        if not full.all():
-            hollow[series_id] = numbers[~full].tolist()
+    hollow: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for dtype, packed in ((SUMMARY, pack), (TEXTS, pack_texts)):
+        places: list[tuple[int, int]] = []
+        filled: list[Rows] = []
+        for series_id, (numbers, rows) in changed.items():
+            if rows.dtype != dtype:
+                continue
+            full = rows["count"].any(axis=1)
+            places += [(number, series_id) for number in numbers[full].tolist()]
+            filled.append(rows[full])
+            if not full.all():
+                hollow[tuple(numbers[~full].tolist())].append(series_id)
+        if places:
+            every = np.concatenate(filled, dtype=dtype)
+            lines += [(level.number, *place, data) for place, data in zip(places, packed(every), strict=True)]
     lines.sort(key=itemgetter(slice(3)))
     write_rows(connection, tiles, lines, "data = VALUES(data)")
-    for series_id, gone in hollow.items():
-        where = (tiles.c.level == level.number, tiles.c.tile.in_(gone), tiles.c.series_id == series_id)
+    for gone, ids in hollow.items():
+        where = (tiles.c.level == level.number, tiles.c.tile.in_(gone), tiles.c.series_id.in_(ids))
         connection.execute(delete(tiles).where(*where))
 
 
@@ -106,17 +114,25 @@ def replace_buckets(
     The tiles as they are now to be written.
     """
     standing = read_tiles(connection, kinds, FINEST, kept) if kept else {}
+    places: dict[tuple[int, ...], tuple[Buckets, list[Buckets]]] = {}
     written: dict[int, tuple[Buckets, Rows]] = {}
     for series_id, parts in changed.items():
-        buckets = np.concatenate([part for part, _ in parts])
-        numbers = np.unique(buckets // FINEST.size)
+        # Most series share their buckets with all others of their timeline, so this is found out once for them.
+        shared = tuple(id(part) for part, _ in parts)
+        if shared not in places:
+            numbers = np.unique(np.concatenate([part for part, _ in parts]) // FINEST.size)
+            places[shared] = (
+                numbers,
+                [np.searchsorted(numbers, part // FINEST.size) * FINEST.size + part % FINEST.size for part, _ in parts],
+            )
+        numbers, places_of = places[shared]
         content = empty(kinds[series_id], numbers.size * FINEST.size).reshape(-1, FINEST.size)
         if series_id in standing:
             there, rows = standing[series_id]
             same = np.isin(there, numbers)
             content[np.searchsorted(numbers, there[same])] = rows[same]
-        for part, rows in parts:
-            content[np.searchsorted(numbers, part // FINEST.size), part % FINEST.size] = rows
+        for place, (_, rows) in zip(places_of, parts, strict=True):
+            content.reshape(-1)[place] = rows
         written[series_id] = numbers, content
     return written
 
@@ -137,36 +153,40 @@ def roll_up(
     finished
         Days from this one on are left empty; None for no such.
     """
-    last = until if finished is None else min(until, finished)
+    for texts in (False, True):
+        alike = [series_id for series_id, kind in kinds.items() if (kind is Kind.STRING) == texts]
+        for ids in _portions(alike, _MOST_SERIES):
+            mine = {series_id: kinds[series_id] for series_id in ids}
+            _roll_up(connection, mine, since, until, until if finished is None else min(until, finished))
+
+
+def _roll_up(connection: Connection, kinds: dict[int, Kind], since: int, until: int, last: int) -> None:
+    """Roll up series that are all text, or all none, at once; days from `last` on are left empty."""
+    kind = next(iter(kinds.values()))
     per_day = DAY // FINEST.tile
-    hours = range(since * per_day, last * per_day)
-    for ids in _portions(list(kinds), _MOST_SERIES):
-        mine = {series_id: kinds[series_id] for series_id in ids}
-        found = read_tiles(connection, mine, FINEST, hours) if hours else {}
-        current = {series_id: _full(*found[series_id]) if series_id in found else _NONE for series_id in mine}
-        finer = FINEST
-        for level in LEVELS[1:]:
-            numbers = np.arange(since * DAY // level.tile, (until * DAY - 1) // level.tile + 1)
-            cut = (numbers * level.tile < since * DAY) | ((numbers + 1) * level.tile > until * DAY)
-            standing = read_tiles(connection, mine, level, numbers[cut].tolist()) if cut.any() else {}
-            origin = int(numbers[0]) * level.size
-            made = slice(since * DAY // level.bucket - origin, until * DAY // level.bucket - origin)
-            written: dict[int, tuple[Buckets, Rows]] = {}
-            for series_id, kind in mine.items():
-                content = empty(kind, numbers.size * level.size)
-                if series_id in standing:
-                    there, rows = standing[series_id]
-                    content.reshape(-1, level.size)[there - numbers[0]] = rows
-                content[made] = 0
-                buckets, rows = current[series_id]
-                if buckets.size:
-                    coarse = buckets * finer.bucket // level.bucket
-                    starts = starts_of(coarse)
-                    current[series_id] = buckets, rows = coarse[starts], merge(rows, starts)
-                    content[buckets - origin] = rows
-                written[series_id] = numbers, content.reshape(-1, level.size)
-            write_tiles(connection, level, written)
-            finer = level
+    found = read_tiles(connection, kinds, FINEST, range(since * per_day, last * per_day)) if since < last else {}
+    filled = [_full(*found[series_id]) if series_id in found else (_NONE, empty(kind, 0)) for series_id in kinds]
+    owners = np.repeat(np.arange(len(kinds)), [buckets.size for buckets, _ in filled])
+    buckets, rows = np.concatenate([each for each, _ in filled]), np.concatenate([each for _, each in filled])
+    finer = FINEST
+    for level in LEVELS[1:]:
+        numbers = np.arange(since * DAY // level.tile, (until * DAY - 1) // level.tile + 1)
+        cut = (numbers * level.tile < since * DAY) | ((numbers + 1) * level.tile > until * DAY)
+        standing = read_tiles(connection, kinds, level, numbers[cut].tolist()) if cut.any() else {}
+        origin, size = int(numbers[0]) * level.size, numbers.size * level.size
+        content = empty(kind, len(kinds) * size).reshape(len(kinds), size)
+        for mine, series_id in zip(content, kinds, strict=True):
+            if series_id in standing:
+                there, old = standing[series_id]
+                mine.reshape(-1, level.size)[there - numbers[0]] = old
+        content[:, since * DAY // level.bucket - origin : until * DAY // level.bucket - origin] = 0
+        places = buckets * finer.bucket // level.bucket - origin
+        starts = starts_of(owners * size + places)
+        rows, owners, places = merge(rows, starts), owners[starts], places[starts]
+        content[owners, places] = rows
+        tiles_of = content.reshape(len(kinds), numbers.size, level.size)
+        write_tiles(connection, level, {each: (numbers, mine) for each, mine in zip(kinds, tiles_of, strict=True)})
+        buckets, finer = places + origin, level
 
 
 def _full(numbers: Buckets, rows: Rows) -> tuple[Buckets, Rows]:

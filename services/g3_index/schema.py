@@ -82,7 +82,7 @@ files = Table(
     Column("resume", Text),
     Column("due", Boolean, nullable=False),
     UniqueConstraint("path", name="files_path"),
-    Index("files_due", "due"),
+    Index("files_due", "due", "path"),
 )
 """Every file that was ever seen. `head` is the SHA-256 of its first `head_size` bytes; `indexed` the bytes, unpacked,
 up to which the index has it; `resume` what a reader there must know (JSON); `due` whether a worker is to look at it."""

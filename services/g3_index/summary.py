@@ -1,4 +1,4 @@
-"""Buckets of samples, each told by a few numbers that add up: how many, least, greatest, sum, first and last.
+"""Buckets of samples, each told by a few numbers that add up: how many, least, greatest and sum.
 
 The sum is kept as an unevaluated sum of two doubles, so that a mean over any number of buckets is that of the samples
 to the last bit, whatever the buckets.
@@ -21,19 +21,17 @@ SUMMARY = np.dtype(
         ("high", "<f8"),
         ("sum", "<f8"),
         ("rest", "<f8"),
-        ("first", "<f8"),
-        ("last", "<f8"),
     ]
 )
-"""A bucket: number of values, whether the least came before the greatest, both of them, the sum (`sum` + `rest`), and
-the first and the last value. All zero where there is no value."""
+"""A bucket: number of values, whether the least came before the greatest, both of them, and the sum (`sum` + `rest`).
+All zero where there is no value. The first and the last value would take half as much again; they are in the frames."""
 
 TEXTS = np.dtype([("count", "<u4"), ("first", "O"), ("last", "O")])
-"""A bucket of text."""
+"""A bucket of text: number of values, the first, and the last. All zero where there is no value."""
 
 _LANE = 64
 """Samples that are added one after the other; longer sums are made of such."""
-_CACHED = 2**16
+_CACHED = 2**18
 """Samples that are worked on at a time."""
 
 
@@ -88,14 +86,11 @@ def _summarize(x: Values, within: NDArray[np.bool_]) -> Rows:
     if np.isfinite(every):  # None of them is anything else, or the sum would be, too.
         lowest, highest = x.argmin(axis=-1), x.argmax(axis=-1)
         rows["count"] = within.sum(axis=-1)
-        rows["first"], rows["last"] = x[..., 0], x[..., -1]
         counted = x if within.all() else np.where(within, x, 0.0)
     else:
         valid = np.isfinite(x) & within
         lowest, highest = np.where(valid, x, np.inf).argmin(axis=-1), np.where(valid, x, -np.inf).argmax(axis=-1)
         rows["count"] = valid.sum(axis=-1)
-        rows["first"] = _at(x, valid.argmax(axis=-1))
-        rows["last"] = _at(x, valid.shape[-1] - 1 - valid[..., ::-1].argmax(axis=-1))
         counted = np.where(valid, x, 0.0)
     rows["low"], rows["high"], rows["low_first"] = _at(x, lowest), _at(x, highest), lowest <= highest
     rows[rows["count"] == 0] = 0
@@ -177,8 +172,8 @@ def merge(rows: Rows, starts: Places) -> Rows:
         return merged
     ends = np.r_[starts[1:], rows.size] - 1
     merged["count"] = np.add.reduceat(rows["count"], starts)
-    merged["first"], merged["last"] = rows["first"][starts], rows["last"][ends]
     if rows.dtype == TEXTS:
+        merged["first"], merged["last"] = rows["first"][starts], rows["last"][ends]
         return merged
     sizes = ends - starts + 1
     low, high = np.minimum.reduceat(rows["low"], starts), np.maximum.reduceat(rows["high"], starts)
@@ -202,6 +197,8 @@ def merge(rows: Rows, starts: Places) -> Rows:
 def summarize_texts(values: Values, starts: Places) -> Rows:
     """Summarize text in time order: objects, shape (n,); TEXTS, shape (buckets,)."""
     rows = np.zeros(starts.size, dtype=TEXTS)
+    if not starts.size:
+        return rows
     ends = np.r_[starts[1:], values.size]
     rows["count"] = ends - starts
     rows["first"], rows["last"] = values[starts], values[ends - 1]

@@ -6,16 +6,42 @@ portable binary): a head, the number of blocks (u64), and for each block a head,
 column its name and its value, each with its length (u64) before it, and then the stamps: their number (u64) and int64
 ticks. A value is a head, the number of elements (u64), and these. All heads are constant. Where one is another than
 those here, which are those of files since 2019, this module leaves the frame to so3g.
+
+A provider writes frame after frame that differ in samples and stamps alone. So it pays to find out once where the
+vectors are (`spans_of`), and to take them (`taken`) out of each frame that is the same outside of them.
 """
 
 import struct
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vectors = tuple[NDArray[np.int64], dict[str, NDArray[Any]]]
 """Stamps, ticks, shape (n,), and the columns, shape (n,) each: float64, integers, bool or objects (str)."""
+
+
+class Span(NamedTuple):
+    """Where the elements of a vector are in a frame.
+
+    Attributes
+    ----------
+    kind
+        What they are; objects for text, of which each is a length and as many bytes.
+    at
+        Offset of the first.
+    size
+        How many.
+    """
+
+    kind: np.dtype[Any]
+    at: int
+    size: int
+
+
+BlockSpans = tuple[Span, dict[str, Span]]
+"""The stamps of a block, and its columns."""
 
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 _FRESH, _VERSION = b"\x01\x00\x00\x80", b"\x01\x00\x00\x00"
@@ -31,6 +57,7 @@ _FIRST_BLOCK = b"\x02\x00\x00\x80" + _U64.pack(15) + b"G3TimesampleMap\x02\x00\x
 _LATER_BLOCK = b"\x02\x00\x00\x00"
 _DOUBLES, _INTEGERS = _named(b"G3VectorDouble", 1), _named(b"G3VectorInt", 2)
 _TRUTHS, _TEXTS = _named(b"G3VectorBool", 1), _named(b"G3VectorString", 1)
+_STAMP, _DOUBLE, _TRUTH, _TEXT = np.dtype("<i8"), np.dtype("<f8"), np.dtype("?"), np.dtype("O")
 _INTEGER_TYPES: dict[int, np.dtype[Any]] = {
     8: np.dtype("i1"),
     16: np.dtype("<i2"),
@@ -39,26 +66,37 @@ _INTEGER_TYPES: dict[int, np.dtype[Any]] = {
 }
 
 
-def vectors_of(raw: bytes) -> list[Vectors] | None:
-    """Take the blocks of a frame apart.
+def spans_of(raw: bytes, at: int, end: int) -> list[BlockSpans] | None:
+    """Find the vectors of a frame.
 
     Parameters
     ----------
     raw
-        The value of `blocks` as it stands in the frame, whose checksum has been verified.
+        The frame, whose checksum has been verified.
+    at, end
+        Where in it the value of `blocks` is.
 
     Returns
     -------
-    The vectors of each block, which are views of `raw`; None when its form is another.
+    The vectors of each block; None when its form is another.
     """
     try:
-        return _blocks(raw)
+        return _blocks(raw, at, end)
     except (struct.error, ValueError, KeyError):
         return None
 
 
-def _blocks(raw: bytes) -> list[Vectors]:
-    at = _after(raw, 0, _LIST)
+def taken(raw: bytes, block: BlockSpans) -> Vectors:
+    """Take the vectors of a block, as views of the frame but for text, out of it."""
+    stamps, columns = block
+    return np.frombuffer(raw, stamps.kind, stamps.size, stamps.at), {
+        name: np.frombuffer(raw, kind, size, at) if kind is not _TEXT else _texts(raw, at, size)
+        for name, (kind, at, size) in columns.items()
+    }
+
+
+def _blocks(raw: bytes, at: int, end: int) -> list[BlockSpans]:
+    at = _after(raw, at, _LIST)
     (count,) = _U64.unpack_from(raw, at)
     at += _U64.size
     blocks = []
@@ -80,42 +118,50 @@ def _blocks(raw: bytes) -> list[Vectors]:
         (size,) = _U64.unpack_from(raw, at)
         # The version of the stamps' class stands before the first stamp of all.
         at = _after(raw, at + 8, _VERSION) if first else at + 8
-        t = np.frombuffer(raw, "<i8", size, at)
+        stamps = Span(_STAMP, at, size)
         at += 8 * size
         if any(column.size != size for column in columns.values()):
             raise ValueError("columns of different lengths")
-        blocks.append((t, columns))
-    if at != len(raw):
-        raise ValueError("more than is known")
+        blocks.append((stamps, columns))
+    if at != end:
+        raise ValueError("another length")
     return blocks
 
 
-def _column(raw: bytes, start: int, end: int) -> NDArray[Any]:
+def _column(raw: bytes, start: int, end: int) -> Span:
     if raw.startswith(_DOUBLES, start):
-        return _elements(raw, start + len(_DOUBLES), end, np.dtype("<f8"))
+        return _elements(raw, start + len(_DOUBLES), end, _DOUBLE)
     if raw.startswith(_INTEGERS, start):
         at = start + len(_INTEGERS)
         return _elements(raw, at + 4, end, _INTEGER_TYPES[_U32.unpack_from(raw, at)[0]])
     if raw.startswith(_TRUTHS, start):
-        return _elements(raw, start + len(_TRUTHS), end, np.dtype("?"))
+        return _elements(raw, start + len(_TRUTHS), end, _TRUTH)
     at = _after(raw, start, _TEXTS)
     (size,) = _U64.unpack_from(raw, at)
-    at += 8
-    texts = np.empty(size, dtype=object)
-    for place in range(size):
-        (length,) = _U64.unpack_from(raw, at)
-        texts[place] = raw[at + 8 : at + 8 + length].decode()
-        at += 8 + length
-    if at != end:
-        raise ValueError("more than is known")
-    return texts
+    span = Span(_TEXT, at + 8, size)
+    if 8 * size > end - at or at + 8 + sum(8 + length for _, length in _text_places(raw, span.at, size)) != end:
+        raise ValueError("another length")
+    return span
 
 
-def _elements(raw: bytes, at: int, end: int, kind: np.dtype[Any]) -> NDArray[Any]:
+def _elements(raw: bytes, at: int, end: int, kind: np.dtype[Any]) -> Span:
     (size,) = _U64.unpack_from(raw, at)
     if at + 8 + size * kind.itemsize != end:
         raise ValueError("another length")
-    return np.frombuffer(raw, kind, size, at + 8)
+    return Span(kind, at + 8, size)
+
+
+def _texts(raw: bytes, at: int, size: int) -> NDArray[Any]:
+    texts = np.empty(size, dtype=object)
+    texts[:] = [raw[place : place + length].decode() for place, length in _text_places(raw, at, size)]
+    return texts
+
+
+def _text_places(raw: bytes, at: int, size: int) -> Iterator[tuple[int, int]]:
+    for _ in range(size):
+        (length,) = _U64.unpack_from(raw, at)
+        yield at + 8, length
+        at += 8 + length
 
 
 def _after(raw: bytes, at: int, expected: bytes) -> int:

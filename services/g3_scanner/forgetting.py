@@ -31,7 +31,7 @@ def forget(connection: Connection, file: Row[Any]) -> None:
     connection.execute(delete(frames).where(frames.c.file_id == file.id))
     for timeline_id, buckets in touched.items():
         ids = {(row.field, Kind(row.kind)): row.id for row in affected if row.timeline_id == timeline_id}
-        renewed = renew(connection, timeline_id, ids, [], np.concatenate(buckets))
+        renewed = renew(connection, timeline_id, ids, None, np.concatenate(buckets))
         write_tiles(connection, FINEST, renewed)
         samples, count, covered = lost[timeline_id]
         connection.execute(

@@ -6,23 +6,23 @@ all samples in it. Most of them lie in the frames at hand; where frames that are
 bucket, those are read again.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, select, update
 
+from services.g3_index.frames import Forms
 from services.g3_index.levels import DAY, FINEST
 from services.g3_index.pyramid import MOST_DAYS, roll_up, write_tiles
 from services.g3_index.schema import Kind, Status, files, frames, series, state, timelines
 from services.g3_scanner.bookkeeping import find_series, find_timelines, write_frames, write_presence
 from services.g3_scanner.forgetting import forget
-from services.g3_scanner.reading import Piece, Reading, read_file
-from services.g3_scanner.renewing import renew, roll_up_again
+from services.g3_scanner.reading import Reading, read_file
+from services.g3_scanner.renewing import Arrival, arrived, renew, roll_up_again
 
 MOST_FILES = 24
-MOST_BYTES = 2**26
+MOST_BYTES = 2**27
 """Files and bytes that one step takes at most: what is lost when it is killed, and what it needs of memory."""
 
 _LEAVING = {Status.REPLACED, Status.MISSING}
@@ -67,18 +67,21 @@ def index_next(
         if not rows:
             return None
         claimed([row.id for row in rows])
-        readings = [read_file(row, most_bytes) for row in rows if row.status != Status.MISSING]
+        forms = Forms()
+        readings = [read_file(row, most_bytes, forms) for row in rows if row.status != Status.MISSING]
+        # Whatever can be is done before the lock, which lets one worker at a time through.
+        arrivals = arrived([piece for reading in readings for piece in reading.pieces])
         connection.execute(select(state.c.version).where(state.c.id == 1).with_for_update())
         for row in rows:
             if row.status in _LEAVING or (row.status == Status.NEW and row.indexed):
                 forget(connection, row)
-        pieces = [piece for reading in readings for piece in reading.pieces]
-        if pieces:
-            _add(connection, pieces)
+        if arrivals:
+            _add(connection, arrivals)
         for reading in readings:
             _write_file(connection, reading)
         connection.execute(update(state).where(state.c.id == 1).values(version=state.c.version + 1))
-    return Step(len(rows), sum(each.bytes for each in readings), sum(each.frames for each in readings))
+    again = sum(each.due for each in readings)
+    return Step(len(rows) - again, sum(each.bytes for each in readings), sum(each.frames for each in readings))
 
 
 def settle(engine: Engine, least_days: int = 1, most_days: int = MOST_DAYS) -> bool:
@@ -125,8 +128,14 @@ def settle(engine: Engine, least_days: int = 1, most_days: int = MOST_DAYS) -> b
 
 
 def _claim(connection: Connection, most_bytes: int) -> list[Row[Any]]:
+    # By any other way than this one the server would lock all rows that are due, and nobody else got one.
     due = connection.execute(
-        select(files).where(files.c.due).order_by(files.c.path).limit(MOST_FILES).with_for_update(skip_locked=True)
+        select(files)
+        .with_hint(files, "FORCE INDEX (files_due)")
+        .where(files.c.due == 1)
+        .order_by(files.c.path)
+        .limit(MOST_FILES)
+        .with_for_update(skip_locked=True)
     ).all()
     # What goes, goes alone: it may touch anything.
     if due and due[0].status in _LEAVING:
@@ -134,30 +143,28 @@ def _claim(connection: Connection, most_bytes: int) -> list[Row[Any]]:
     taken: list[Row[Any]] = []
     room = most_bytes
     for row in due:
-        if row.status in _LEAVING or (taken and row.size - row.indexed > room):
+        left = max(row.size - row.indexed, 0)  # What is indexed of a compressed file counts as unpacked.
+        if row.status in _LEAVING or (taken and left > room):
             break
         taken.append(row)
-        room -= row.size - row.indexed
+        room -= left
     return taken
 
 
-def _add(connection: Connection, pieces: list[Piece]) -> None:
+def _add(connection: Connection, arrivals: list[Arrival]) -> None:
     """Take new pieces into the index."""
-    by_timeline: dict[tuple[str, str], list[Piece]] = defaultdict(list)
-    for piece in pieces:
-        by_timeline[piece.feed, piece.block_name].append(piece)
-    standing = find_timelines(connection, by_timeline)
+    standing = find_timelines(connection, [arrival.timeline for arrival in arrivals])
     made = []
-    for key, mine in by_timeline.items():
-        timeline_id, settled_until = standing[key]
-        ids = find_series(connection, timeline_id, mine)
-        made.append((ids, renew(connection, timeline_id, ids, mine), settled_until))
-        write_frames(connection, timeline_id, mine)
+    for arrival in arrivals:
+        timeline_id, settled_until = standing[arrival.timeline]
+        ids = find_series(connection, timeline_id, arrival.pieces)
+        made.append((ids, renew(connection, timeline_id, ids, arrival), settled_until))
+        write_frames(connection, timeline_id, arrival.pieces)
     write_tiles(connection, FINEST, {each: tiles for _, renewed, _ in made for each, tiles in renewed.items()})
     for ids, renewed, settled_until in made:
         roll_up_again(connection, ids, renewed, settled_until)
-    noted = zip(by_timeline.values(), made, strict=True)
-    write_presence(connection, [(piece, ids) for mine, (ids, _, _) in noted for piece in mine])
+    noted = zip(arrivals, made, strict=True)
+    write_presence(connection, [(piece, ids) for arrival, (ids, _, _) in noted for piece in arrival.pieces])
 
 
 def _write_file(connection: Connection, reading: Reading) -> None:
@@ -171,6 +178,7 @@ def _write_file(connection: Connection, reading: Reading) -> None:
             status=Status.PARTIAL if reading.unread else reading.status,
             problem=reading.problem,
             resume=reading.resume,
-            due=reading.unread,
+            due=reading.due,
+            **reading.head,
         )
     )

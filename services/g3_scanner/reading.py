@@ -10,10 +10,11 @@ from typing import Any
 from numpy.typing import NDArray
 from sqlalchemy import Row
 
-from services.g3_index.frames import Block, BrokenFrameError, Stream, kind_of
+from services.g3_index.frames import Block, BrokenFrameError, Forms, Stream, kind_of
 from services.g3_index.levels import EARLIEST, LATEST
 from services.g3_index.merging import Ticks
 from services.g3_index.schema import LONGEST_FEED, LONGEST_NAME, Kind, Status
+from services.g3_scanner.walking import head_hash, open_head
 
 SeriesKey = tuple[str, Kind]
 
@@ -31,17 +32,14 @@ class Piece:
     block: int
     size: int
     t: Ticks
+    span: tuple[int, int]
+    """Least and greatest stamp, ticks."""
     columns: dict[SeriesKey, NDArray[Any]]
 
     @property
     def order(self) -> tuple[bytes, int, int]:
         """When it was written: path, offset, block."""
         return self.path, self.byte_offset, self.block
-
-    @cached_property
-    def span(self) -> tuple[int, int]:
-        """Least and greatest stamp, ticks."""
-        return int(self.t.min()), int(self.t.max())
 
     @cached_property
     def keys(self) -> tuple[SeriesKey, ...]:
@@ -51,7 +49,10 @@ class Piece:
 
 @dataclass
 class Reading:
-    """What was read of one file, from byte `begin` on; `unread` says that there is more."""
+    """What was read of one file, from byte `begin` on.
+
+    `unread` says that there is more; `head` is for the file's row, if another file has come to its path.
+    """
 
     row: Row[Any]
     stream: Stream
@@ -63,11 +64,17 @@ class Reading:
     frames: int = 0
     unread: bool = False
     pieces: list[Piece] = field(default_factory=list)
+    head: dict[str, Any] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
         """How much was read."""
         return self.stream.reached - self.begin
+
+    @property
+    def due(self) -> bool:
+        """Whether a worker must take it again."""
+        return self.unread or self.status == Status.REPLACED
 
     @property
     def resume(self) -> str | None:
@@ -77,7 +84,7 @@ class Reading:
         return json.dumps(said) if stream.reached else None
 
 
-def read_file(row: Row[Any], most_bytes: int) -> Reading:
+def read_file(row: Row[Any], most_bytes: int, forms: Forms) -> Reading:
     """Read the new frames of a file, as many as a step may."""
     begin = row.indexed if row.status not in {Status.REPLACED, Status.NEW} else 0
     resume = json.loads(row.resume) if row.resume and begin else {}
@@ -87,9 +94,15 @@ def read_file(row: Row[Any], most_bytes: int) -> Reading:
         session=resume.get("session"),
         providers={int(prov_id): feed for prov_id, feed in resume.get("providers", {}).items()},
         strange=resume.get("strange", {}),
+        forms=forms,
     )
     reading = Reading(row, stream, row.size, row.mtime_ns, begin)
     try:
+        opened = open_head(row.path) if begin else None
+        if opened is not None and head_hash(opened.head, row.head_size) != row.head:
+            reading.status = Status.REPLACED
+            reading.head = {"head": head_hash(opened.head), "head_size": len(opened.head)}
+            return reading
         seen = stream.path.stat()
         reading.size, reading.mtime_ns = seen.st_size, seen.st_mtime_ns
         for frame in stream.frames():
@@ -137,10 +150,12 @@ def piece_of(
     if len(columns) < len(block.columns):
         strike(f"fields with a name of none or over {LONGEST_NAME} characters", len(block.columns) - len(columns))
     t = block.t
-    if t.min() < EARLIEST or t.max() >= LATEST:
+    first, last = int(t.min()), int(t.max())
+    if first < EARLIEST or last >= LATEST:
         possible = (t >= EARLIEST) & (t < LATEST)
         strike("samples stamped before 1970 or after 4000", int(t.size - possible.sum()))
         t, columns = t[possible], {key: column[possible] for key, column in columns.items()}
+        first, last = (int(t.min()), int(t.max())) if t.size else (0, 0)
     if not t.size or not columns:
         return None
-    return Piece(*file, prov_id, feed, block.name, place[0], block.number, place[1], t, columns)
+    return Piece(*file, prov_id, feed, block.name, place[0], block.number, place[1], t, (first, last), columns)

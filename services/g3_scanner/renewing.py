@@ -2,7 +2,8 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from services.g3_index.frames import BrokenFrameError, read_blocks
 from services.g3_index.levels import DAY, FINEST, HOUR
-from services.g3_index.merging import Ticks, merged
+from services.g3_index.merging import Ticks, Values, merged
 from services.g3_index.pyramid import Buckets, empty, replace_buckets, roll_up
 from services.g3_index.schema import Kind, Status, files, frames
 from services.g3_index.summary import Rows, starts_of, summarize, summarize_texts
@@ -22,15 +23,58 @@ from services.g3_scanner.reading import Piece, SeriesKey, piece_of
 
 _MOST_VALUES = 1000
 """Values of one IN list."""
+_MOST_NUMBERS = 2**21
+"""Numbers that are summarized together."""
 _NONE = np.zeros(0, dtype=np.int64)
 Tiles = dict[int, tuple[Buckets, Rows]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Series that occur in the same pieces, summarized as if there were nothing else.
+
+    Attributes
+    ----------
+    pieces, keys
+        The pieces, in the order in which they were written, and the series.
+    buckets
+        The buckets that they have samples in, ascending.
+    rows
+        Those of each series; none where the samples are not in order.
+    """
+
+    pieces: list[Piece]
+    keys: list[SeriesKey]
+    buckets: Buckets = field(default_factory=lambda: _NONE)
+    rows: list[Rows] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """New pieces of one timeline (feed and block), of frames that are not in the table yet, and what they make."""
+
+    timeline: tuple[str, str]
+    pieces: list[Piece]
+    groups: list[Group]
+
+
+def arrived(pieces: Iterable[Piece]) -> list[Arrival]:
+    """Summarize new pieces; this needs no database."""
+    by_timeline: dict[tuple[str, str], list[Piece]] = defaultdict(list)
+    for piece in pieces:
+        by_timeline[piece.feed, piece.block_name].append(piece)
+    arrivals = []
+    for timeline, listed in by_timeline.items():
+        listed.sort(key=attrgetter("order"))
+        arrivals.append(Arrival(timeline, listed, [_summarized(*each) for each in _alike(listed)]))
+    return arrivals
 
 
 def renew(
     connection: Connection,
     timeline_id: int,
     ids: dict[SeriesKey, int],
-    pieces: Sequence[Piece],
+    arrival: Arrival | None,
     gone: Buckets | None = None,
 ) -> Tiles:
     """Make anew the buckets of some series which new pieces, or samples that are gone, have touched.
@@ -43,8 +87,8 @@ def renew(
         The timeline of all of them.
     ids
         Every series that is concerned -> its id.
-    pieces
-        New samples, of frames that are not in the table yet.
+    arrival
+        New samples, if there are any.
     gone
         Buckets that have lost samples, of frames that are not in the table any more.
 
@@ -52,28 +96,23 @@ def renew(
     -------
     The tiles of the finest level to be written, as `services.g3_index.pyramid.write_tiles` takes them.
     """
-    pieces = sorted(pieces, key=attrgetter("order"))
-    touched = _distinct([piece.t // FINEST.bucket for piece in pieces] + ([] if gone is None else [gone]))
+    groups = [Group([], list(ids))] if arrival is None else arrival.groups
+    touched = _distinct([group.buckets for group in groups] + ([] if gone is None else [gone]))
     others, contested, kept = _others(connection, timeline_id, touched)
     if gone is not None:
         contested = touched
     changed: dict[int, list[tuple[Buckets, Rows]]] = defaultdict(list)
-    for mine, keys in _alike(pieces, ids):
-        t = np.concatenate([_NONE, *(piece.t for piece in mine)])
-        buckets = t // FINEST.bucket
-        doubtful = contested if bool(np.all(t[1:] > t[:-1])) else np.union1d(contested, buckets)
-        clear = ~np.isin(buckets, doubtful) if doubtful.size else np.ones(t.size, dtype=bool)
-        chosen = buckets[clear]
-        starts = starts_of(chosen)
-        if chosen.size:
-            for series_id, rows in _summaries(mine, keys, ids, clear, starts):
-                changed[series_id].append((chosen[starts], rows))
+    for group in groups:
+        doubtful = contested if group.rows else np.union1d(contested, group.buckets)
+        if group.rows:
+            clear = np.isin(group.buckets, doubtful, invert=True)
+            certain = group.buckets[clear]
+            for key, rows in zip(group.keys, group.rows, strict=True):
+                changed[ids[key]].append((certain, rows[clear]))
         if doubtful.size:
-            written = _within(sorted([*others, *mine], key=attrgetter("order")), doubtful)
-            for key in keys:
-                parts = [(piece.t[mask], _numbers(piece.columns[key][mask]))
-                         for piece, mask in written if key in piece.columns]  # fmt: skip
-                changed[ids[key]].append((doubtful, _anew(key[1], parts, doubtful)))
+            written = _within(sorted([*others, *group.pieces], key=attrgetter("order")), doubtful)
+            for key, rows in _anew(group.keys, written, doubtful):
+                changed[ids[key]].append((doubtful, rows))
     return replace_buckets(connection, {series_id: kind for (_, kind), series_id in ids.items()}, changed, kept)
 
 
@@ -92,16 +131,34 @@ def _distinct(parts: list[Buckets]) -> Buckets:
     return np.unique(index[starts_of(index)])
 
 
-def _alike(pieces: Sequence[Piece], ids: dict[SeriesKey, int]) -> Iterator[tuple[list[Piece], list[SeriesKey]]]:
+def _alike(pieces: list[Piece]) -> Iterator[tuple[list[Piece], list[SeriesKey]]]:
     """Series that occur in the same pieces, with these."""
-    if pieces and all(piece.keys == pieces[0].keys for piece in pieces) and len(pieces[0].keys) == len(ids):
-        yield list(pieces), list(ids)
+    if len({piece.keys for piece in pieces}) == 1:
+        yield pieces, list(pieces[0].keys)
         return
+    places: dict[SeriesKey, list[int]] = defaultdict(list)
+    for at, piece in enumerate(pieces):
+        for key in piece.keys:
+            places[key].append(at)
     members: dict[tuple[int, ...], list[SeriesKey]] = defaultdict(list)
-    for key in ids:
-        members[tuple(at for at, piece in enumerate(pieces) if key in piece.columns)].append(key)
-    for places, keys in members.items():
-        yield [pieces[at] for at in places], keys
+    for key, listed in places.items():
+        members[tuple(listed)].append(key)
+    for shared, keys in members.items():
+        yield [pieces[at] for at in shared], keys
+
+
+def _summarized(pieces: list[Piece], keys: list[SeriesKey]) -> Group:
+    t = np.concatenate([piece.t for piece in pieces])
+    buckets = t // FINEST.bucket
+    if not _ascend(t):
+        return Group(pieces, keys, np.unique(buckets))
+    starts = starts_of(buckets)
+    columns = [[piece.columns[key] for piece in pieces] for key in keys]
+    return Group(pieces, keys, buckets[starts], _rows_of(keys, columns, t.size, starts))
+
+
+def _ascend(t: Ticks) -> bool:
+    return bool(np.all(t[1:] > t[:-1]))
 
 
 def _within(pieces: list[Piece], wanted: Buckets) -> list[tuple[Piece, NDArray[np.bool_]]]:
@@ -111,39 +168,46 @@ def _within(pieces: list[Piece], wanted: Buckets) -> list[tuple[Piece, NDArray[n
     return [(piece, np.isin(piece.t // FINEST.bucket, wanted)) for piece in near]
 
 
-def _summaries(
-    pieces: list[Piece],
-    keys: list[SeriesKey],
-    ids: dict[SeriesKey, int],
-    chosen: NDArray[np.bool_],
-    starts: NDArray[np.intp],
-) -> Iterator[tuple[int, Rows]]:
-    """Summarize columns that lie in order."""
-    numbers = [key for key in keys if key[1] is not Kind.STRING]
-    if numbers:
-        values = np.empty((len(numbers), chosen.size))
-        for at, key in enumerate(numbers):
-            np.concatenate([piece.columns[key] for piece in pieces], out=values[at])
-        if not chosen.all():
-            values = values[:, chosen]
-        for key, rows in zip(numbers, summarize(values, starts), strict=True):
-            yield ids[key], rows
+def _rows_of(keys: list[SeriesKey], columns: list[list[Values]], size: int, starts: NDArray[np.intp]) -> list[Rows]:
+    """Summarize series that lie in order, `size` samples each, of which the columns are the parts."""
+    places = [at for at, (_, kind) in enumerate(keys) if kind is not Kind.STRING]
+    made: dict[int, Rows] = {}
+    some = max(1, _MOST_NUMBERS // size)
+    for part in (places[at : at + some] for at in range(0, len(places), some)):
+        values = np.empty((len(part), size))
+        for row, at in zip(values, part, strict=True):
+            np.concatenate(columns[at], out=row)
+        made |= zip(part, summarize(values, starts), strict=True)
+    return [
+        made[at] if at in made else summarize_texts(np.concatenate(parts), starts) for at, parts in enumerate(columns)
+    ]
+
+
+def _anew(
+    keys: list[SeriesKey], written: list[tuple[Piece, NDArray[np.bool_]]], wanted: Buckets
+) -> Iterator[tuple[SeriesKey, Rows]]:
+    """The wanted buckets of some series, from samples in any order, in which a stamp may come twice."""
+    t = np.concatenate([_NONE, *(piece.t[mask] for piece, mask in written)])
+    if t.size and _ascend(t) and all(key in piece.columns for piece, _ in written for key in keys):
+        buckets = t // FINEST.bucket
+        starts = starts_of(buckets)
+        columns = [[piece.columns[key][mask] for piece, mask in written] for key in keys]
+        for key, rows in zip(keys, _rows_of(keys, columns, t.size, starts), strict=True):
+            yield key, _placed(key[1], buckets[starts], rows, wanted)
+        return
     for key in keys:
-        if key[1] is Kind.STRING:
-            column = np.concatenate([piece.columns[key] for piece in pieces])
-            yield ids[key], summarize_texts(column[chosen], starts)
+        parts = [(piece.t[mask], _numbers(piece.columns[key][mask])) for piece, mask in written if key in piece.columns]
+        stamps, values = merged(parts)
+        buckets = stamps // FINEST.bucket
+        starts = starts_of(buckets)
+        made = summarize_texts(values, starts) if key[1] is Kind.STRING else summarize(values[None], starts)[0]
+        yield key, _placed(key[1], buckets[starts], made, wanted)
 
 
-def _anew(kind: Kind, parts: list[tuple[Ticks, NDArray[Any]]], wanted: Buckets) -> Rows:
-    """The wanted buckets of one series, from samples in any order, in which a stamp may come twice."""
-    t, values = merged(parts)
-    buckets = t // FINEST.bucket
-    starts = starts_of(buckets)
-    rows = empty(kind, wanted.size)
-    if t.size:
-        made = summarize_texts(values, starts) if kind is Kind.STRING else summarize(values[None], starts)[0]
-        rows[np.searchsorted(wanted, buckets[starts])] = made
-    return rows
+def _placed(kind: Kind, buckets: Buckets, rows: Rows, wanted: Buckets) -> Rows:
+    placed = empty(kind, wanted.size)
+    placed[np.searchsorted(wanted, buckets)] = rows
+    return placed
 
 
 def _numbers(column: NDArray[Any]) -> NDArray[Any]:

@@ -18,11 +18,11 @@ from services.data_nodes.g3_reader.files import FrameCache, samples_of
 from services.data_nodes.g3_reader.window import (
     Buckets,
     FrameRow,
+    State,
     buckets_in,
     count_in,
     frames_in,
     newest_hour,
-    state_of,
 )
 from services.data_nodes.g3_reader.zoom import cover, level_for, rounded
 from services.g3_index.levels import DAY, FINEST, HOUR, TICKS, Level
@@ -91,10 +91,10 @@ class Query:
         self,
         connection: Connection,
         cache: FrameCache,
+        state: State,
         ids: tuple[int, ...],
         fields: Mapping[str, Recorded],
-        start: int,
-        end: int,
+        span: tuple[int, int],
         operator: str | None,
     ) -> None:
         self._connection = connection
@@ -102,14 +102,14 @@ class Query:
         self._ids = ids
         self._fields = fields
         self._wanted = {name: (recorded.ocs_name, recorded.kind) for name, recorded in fields.items()}
-        self._start, self._end = start, end
+        self._start, self._end = span
         self._operator = operator
-        self._state = state_of(connection, ids)
+        self._settled = min((state.settled_until.get(each, 0) for each in ids), default=0)
+        standing = {series_id: each for timeline in ids for series_id, each in state.spans.get(timeline, {}).items()}
         self._spans = {
-            name: [self._state.spans[each.id] for each in f.series if each.id in self._state.spans]
-            for name, f in fields.items()
+            name: [standing[each.id] for each in f.series if each.id in standing] for name, f in fields.items()
         }
-        self._newest = max((last for _, last in self._state.spans.values()), default=0)
+        self._newest = max((last for _, last in standing.values()), default=0)
 
     def answer(self, min_stride: float | None, max_points: int, room: int) -> Answer | None:
         """Choose where to take it from, and answer.
@@ -183,10 +183,11 @@ class Query:
         """The range laid out: buckets, and the samples before and after them. Nothing is before `first`."""
         assert cells.level is not None  # noqa: S101 - who asks has chosen one
         hour = (min(self._end, self._newest + 1) - 1) // HOUR
-        near = [row for row in self._of_hour(hour) if row.first < self._end]
+        head, near = self._of_hours(first // HOUR, hour)
+        near = [row for row in near if row.first < self._end]
         if not near:
             earlier = newest_hour(self._connection, self._ids, hour)
-            near = [] if earlier is None else self._of_hour(earlier)
+            near = [] if earlier is None else self._of_hours(earlier, earlier)[1]
         newest = self._newest_of(near)
         if newest < first:
             return {}, {}, {}
@@ -194,8 +195,7 @@ class Query:
         right = max(newest // FINEST.bucket * FINEST.bucket, first)
         if left >= right:
             return {}, self._samples(self._frames(first, newest + 1), self._start, self._end), {}
-        head = self._of_hour(first // HOUR) if first < left else []
-        settled = min(max(self._state.settled_until * DAY, left), right)
+        settled = min(max(self._settled * DAY, left), right)
         crossed = any(_overlap(spans) for spans in self._spans.values())
         spans = [*cover(left, settled, FINEST if crossed else cells.level), *cover(settled, right, FINEST)]
         kinds = {each.id: f.kind for f in self._fields.values() for each in f.series}
@@ -244,8 +244,11 @@ class Query:
             rows[np.searchsorted(begin, index * FINEST.bucket)] = made
         return Buckets(begin, length, rows)
 
-    def _of_hour(self, hour: int) -> list[FrameRow]:
-        return frames_in(self._connection, self._ids, [(hour, hour + 1)], _MOST_FRAMES)
+    def _of_hours(self, *hours: int) -> list[list[FrameRow]]:
+        """Frames that have samples in each of some hours."""
+        spans = [(hour, hour + 1) for hour in sorted(set(hours))]
+        rows = frames_in(self._connection, self._ids, spans, _MOST_FRAMES)
+        return [[row for row in rows if row.first // HOUR == hour] for hour in hours]
 
     def _newest_of(self, rows: Sequence[FrameRow]) -> int:
         """The newest stamp before the end of the range; 0 when there is none."""
@@ -323,7 +326,9 @@ def _overlap(spans: Sequence[tuple[int, int]]) -> bool:
 
 def _drawn(buckets: Mapping[str, Buckets]) -> tuple[Ticks, dict[str, Values]]:
     """Two points for each bucket, its least and its greatest value in the order in which they came, or one if alone."""
-    begin = np.unique(np.concatenate([each.begin for each in buckets.values()]))
+    begins = [each.begin for each in buckets.values()]
+    alike = all(np.array_equal(begins[0], each) for each in begins[1:])
+    begin = begins[0] if alike else np.unique(np.concatenate(begins))
     length, most = np.zeros_like(begin), np.zeros_like(begin)
     places = {name: np.searchsorted(begin, each.begin) for name, each in buckets.items()}
     for name, each in buckets.items():

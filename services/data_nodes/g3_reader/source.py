@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from services.data_nodes.g3_reader.catalogue import Catalogue, Recorded, read_catalogue, versions_of
 from services.data_nodes.g3_reader.files import FrameCache
 from services.data_nodes.g3_reader.query import Query
-from services.data_nodes.g3_reader.window import as_of_now
+from services.data_nodes.g3_reader.window import State, as_of_now, state_of
 from services.data_nodes.selection import MAX_VALUES
 from services.g3_index.levels import LATEST, TICKS
 from sisock.errors import SisockError
@@ -21,6 +21,10 @@ from sisock.shapes import DataReply, DataTimeline, FieldsReply
 
 _AT_ONCE = 3
 """Questions for data that are worked on at a time: there are two cores as a rule, and each takes memory."""
+
+
+Groups = dict[tuple[str, tuple[int, ...]], dict[str, Recorded]]
+"""Name of a timeline and its ids in the index -> fields by name."""
 
 
 class IndexAbsentError(SisockError):
@@ -82,13 +86,9 @@ class Archive:
         replied: dict[str, DataTimeline] = {}
         room = MAX_VALUES
         with self._turns, self._looking() as connection:
-            catalogue = self._layout(connection)
-            groups: dict[tuple[str, tuple[int, ...]], dict[str, Recorded]] = defaultdict(dict)
-            for name in requested:
-                if recorded := catalogue.fields.get(name):
-                    groups[recorded.timeline, recorded.timeline_ids][name] = recorded
+            groups, state = self._look_up(connection, requested)
             for (timeline, ids), members in groups.items():
-                query = Query(connection, self._cache, ids, members, _tick(start), _tick(end), operator)
+                query = Query(connection, self._cache, state, ids, members, (_tick(start), _tick(end)), operator)
                 answer = query.answer(min_stride, self._max_points, room)
                 if answer is None:
                     return False
@@ -114,11 +114,23 @@ class Archive:
             self._catalogue = read_catalogue(connection, versions)
         return self._catalogue
 
-    def _layout(self, connection: Connection) -> Catalogue:
-        """The catalogue with at least the right series; their spans may be older."""
-        if versions_of(connection)[1] != self._catalogue.layout:
-            return self._known(connection)
-        return self._catalogue
+    def _look_up(self, connection: Connection, names: list[str]) -> tuple[Groups, State]:
+        """The fields by timeline, as the index has them now, and how far it is with them."""
+        groups = _grouped(self._catalogue, names)
+        state = state_of(connection, {each for _, ids in groups for each in ids} or {0})
+        if not state.spans or state.layout != self._catalogue.layout:
+            # Series have come or gone; or no name is known, and then this is the time to learn new ones.
+            groups = _grouped(self._known(connection), names)
+            state = state_of(connection, {each for _, ids in groups for each in ids} or {0})
+        return groups, state
+
+
+def _grouped(catalogue: Catalogue, names: list[str]) -> Groups:
+    groups: Groups = defaultdict(dict)
+    for name in names:
+        if recorded := catalogue.fields.get(name):
+            groups[recorded.timeline, recorded.timeline_ids][name] = recorded
+    return groups
 
 
 def _tick(seconds: float) -> int:

@@ -1,9 +1,9 @@
 """A look at the index for one query: what it holds of some series between two times, as of one moment."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection, Engine, func, select
@@ -34,27 +34,42 @@ _MANY_TILES = 2000
 
 @contextmanager
 def as_of_now(engine: Engine) -> Iterator[Connection]:
-    """A connection whose queries all see the index as it is at the first of them."""
+    """A connection whose queries all see the index as it is at the first of them; it is REPEATABLE READ."""
     with engine.connect() as connection:
-        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         yield connection  # Closing it ends the transaction.
 
 
 class State(NamedTuple):
-    """The day up to which the coarse levels of some timelines are filled, and the span of each series, ticks."""
+    """How far the index is.
 
-    settled_until: int
-    spans: dict[int, tuple[int, int]]
+    Attributes
+    ----------
+    layout
+        Of which layout it is; see `services.g3_index.schema.state`.
+    settled_until
+        Timeline -> the day up to which its coarse levels are filled.
+    spans
+        Timeline -> series -> first and last stamp, ticks.
+    """
+
+    layout: int
+    settled_until: dict[int, int]
+    spans: dict[int, dict[int, tuple[int, int]]]
 
 
-def state_of(connection: Connection, timeline_ids: Sequence[int]) -> State:
-    """Look up how far the index is."""
+def state_of(connection: Connection, timeline_ids: Collection[int]) -> State:
+    """Look up how far the index is with some timelines, of which there must be one."""
+    state = State(-1, {}, defaultdict(dict))
     rows = connection.exec_driver_sql(
         # Here as below, what is put in is whole numbers only.
-        "SELECT series.id, first, last, settled_until FROM series JOIN timelines ON timelines.id = timeline_id"  # noqa: S608
-        f" WHERE timeline_id IN ({_listed(timeline_ids)})"
-    ).all()
-    return State(min((row[3] for row in rows), default=0), {row[0]: (row[1], row[2]) for row in rows})
+        "SELECT (SELECT layout FROM state), timeline_id, settled_until, series.id, first, last"  # noqa: S608
+        f" FROM series JOIN timelines ON timelines.id = timeline_id WHERE timeline_id IN ({_listed(timeline_ids)})"
+    )
+    for layout, timeline_id, settled_until, series_id, first, last in rows:
+        state = state._replace(layout=layout)
+        state.settled_until[timeline_id] = settled_until
+        state.spans[timeline_id][series_id] = first, last
+    return state
 
 
 def frames_in(
@@ -184,5 +199,5 @@ def _in_order(parts: Sequence[Buckets], kind: Kind) -> Buckets:
     return Buckets(begin[order], length[order], rows[order])
 
 
-def _listed(numbers: Sequence[int] | Mapping[int, Any]) -> str:
+def _listed(numbers: Iterable[int]) -> str:
     return ",".join(str(int(number)) for number in numbers)

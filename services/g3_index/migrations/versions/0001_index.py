@@ -32,7 +32,7 @@ _TABLES = {
         due BOOL NOT NULL,
         PRIMARY KEY (id),
         UNIQUE KEY files_path (path),
-        KEY files_due (due)""",
+        KEY files_due (due, path)""",
     "sources": """
         id INT NOT NULL AUTO_INCREMENT,
         file_id INT NOT NULL,

@@ -1,0 +1,129 @@
+"""One recorded frame followed from the aggregator's writer to the HTTP reply."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from archive_writer import SECOND, Block, Recording
+from miniature_site import Site, eventually
+from private_mariadb import PrivateMariaDB, without_secrets
+from spt3g import core
+
+pytestmark = pytest.mark.integration
+FEED = "observatory.lab.feeds.temperatures"
+X = f"g3_reader::{FEED}.channel_1_t"
+SPIKE = 12345.0
+
+
+@pytest.fixture(scope="module")
+def archive(site: Site, mariadb: PrivateMariaDB) -> Iterator[Site]:
+    """Scanner, index, reader and bridge."""
+    database = mariadb.fresh()
+    site.start("g3_scanner", **mariadb.environ(database, "scanner"), DATA_DIRECTORY=site.data)
+    site.start("data_nodes.g3_reader", name="g3_reader", **mariadb.environ(database, "reader"))
+    site.start("bridge", user="consumer", PORT=site.bridge_port)
+    eventually("the bridge answers", lambda: site.http("/"), 60)
+    yield site
+    for name in ("g3_scanner", "g3_reader", "bridge"):
+        site.programs[name].stop()
+        assert without_secrets(site.programs[name].log())
+    mariadb.drop(database)
+
+
+class Aggregator:
+    """Writes frames as the OCS aggregator does, and flushes each."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = core.G3Writer(str(path))
+        self._recording = Recording(start=time.time()).status({0: FEED})
+        self._written = 0
+        self._flush()
+
+    def write(self, *samples: tuple[float, float]) -> None:
+        t = [int(stamp * SECOND) for stamp, _ in samples]
+        self._recording.data(0, Block("temps", t, {"Channel 1 T": [value for _, value in samples]}))
+        self._flush()
+
+    def close(self) -> None:
+        self._writer(core.G3Frame(core.G3FrameType.EndProcessing))
+
+    def _flush(self) -> None:
+        for frame in self._recording.frames[self._written :]:
+            self._writer(frame)
+        self._writer.Flush()
+        self._written = len(self._recording.frames)
+
+
+def values(site: Site, start: float, end: float, points: int = 11000) -> list[float]:
+    (series,) = site.query(X, start=start, end=end, points=points)
+    return [value for value, _ in series["datapoints"] if value is not None]
+
+
+def answers(site: Site, start: float, due: int) -> bool:
+    return len(values(site, start - 60, start + 600)) == due
+
+
+def within(what: str, so: Callable[[], Any], seconds: float) -> float:
+    begun = time.monotonic()
+    eventually(what, so, seconds)
+    return time.monotonic() - begun
+
+
+def test_a_frame_is_in_the_answer_within_two_seconds_of_its_flush(archive: Site) -> None:
+    start = time.time() - 600
+    folder = archive.data / f"{start:.0f}"[:5]
+    aggregator = Aggregator(folder / f"{start:.0f}.g3")
+    aggregator.write((start, 0.0))
+    eventually("the first frame is answered", lambda: values(archive, start - 60, start + 600) == [0.0], 60)
+    took = []
+    for number in range(1, 8):
+        if number == 4:  # A new file begins with the next hour.
+            aggregator.close()
+            aggregator = Aggregator(folder / f"{start + 60:.0f}.g3")
+        samples = [(start + 10 * number + place, 10.0 * number + place) for place in range(10)]
+        aggregator.write(*samples)
+        due = 1 + 10 * number
+        took.append(within("it is answered", partial(answers, archive, start, due), 10))
+    assert max(took) < 2, took
+    assert values(archive, start - 60, start + 600) == [0.0, *(float(place) for place in range(10, 80))]
+    aggregator.close()
+
+
+def test_the_field_is_found_by_name_and_drawn_thin_without_losing_a_spike(archive: Site) -> None:
+    start = 1_650_000_000.0
+    samples = [(start + place, SPIKE if place == 54_321 else float(place % 60)) for place in range(86_400)]
+    recording = Recording().status({0: FEED})
+    for begin in range(0, 86_400, 3600):
+        part = samples[begin : begin + 3600]
+        ticks = [int(t * SECOND) for t, _ in part]
+        recording.data(0, Block("temps", ticks, {"Channel 1 T": [value for _, value in part]}))
+    recording.write(archive.data / "16500" / "1650000000.g3")
+    eventually("it is indexed", lambda: len(values(archive, start, start + 86_400, 1000)) > 900, 60)
+    assert X in archive.http("/search", {"target": "channel_1"})
+    for points in (100, 500, 2000):
+        drawn = values(archive, start, start + 86_400, points)
+        assert len(drawn) <= 1.1 * points
+        assert max(drawn) == SPIKE
+        assert min(drawn) == 0.0
+
+
+@pytest.mark.parametrize("victim", ["g3_scanner", "g3_reader", "mariadb"])
+def test_new_frames_are_answered_again_after_a_kill(archive: Site, mariadb: PrivateMariaDB, victim: str) -> None:
+    start = time.time() - 40_000 + 1000 * len(victim)
+    aggregator = Aggregator(archive.data / "18000" / f"{victim}.g3")
+    aggregator.write((start, 1.0))
+    eventually("all is well before", lambda: values(archive, start - 1, start + 60) == [1.0], 60)
+    if victim == "mariadb":
+        mariadb.kill()
+        aggregator.write((start + 5, 2.0))
+        mariadb.start()
+    else:
+        archive.programs[victim].kill()
+        aggregator.write((start + 5, 2.0))
+        archive.programs[victim].start()
+    eventually("all is well after", lambda: values(archive, start - 1, start + 60) == [1.0, 2.0], 60)
+    aggregator.close()

@@ -1,0 +1,83 @@
+"""What a worker takes, and what it does with a file that is not what it was."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+
+from services.g3_index.schema import Status, files, timelines
+from services.g3_scanner.discovery import Memory, sweep
+from services.g3_scanner.indexing import MOST_FILES, Step, index_next
+from tests.services.g3_scanner.conftest import START, recording, rows, states
+
+LATER = 4_000_000_000 * 10**9
+
+
+def discover(engine: Engine, archive: Path) -> None:
+    sweep(engine, os.fsencode(archive), Memory(), lambda: LATER)
+
+
+def samples(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.scalar(select(func.sum(timelines.c.samples))))
+
+
+def test_two_workers_take_different_files_at_the_same_time(engine: Engine, archive: Path) -> None:
+    for number in range(2 * MOST_FILES):
+        recording(START + 3600 * number).write(archive / f"{number:03}.g3")
+    discover(engine, archive)
+    taken: list[Sequence[int]] = []
+
+    def meanwhile(ids: Sequence[int]) -> None:
+        taken.append(ids)
+        index_next(engine, taken.append)
+
+    index_next(engine, meanwhile)
+    assert [len(ids) for ids in taken] == [MOST_FILES] * 2
+    assert len({each for ids in taken for each in ids}) == 2 * MOST_FILES
+    assert set(states(engine).values()) == {"done"}
+
+
+def test_a_compressed_file_has_more_bytes_unpacked_and_leaves_no_more_room_to_others(
+    engine: Engine, archive: Path
+) -> None:
+    sizes = [recording(START + 3600 * number).write(archive / f"{number}.g3").stat().st_size for number in range(3)]
+    discover(engine, archive)
+    with engine.begin() as connection:
+        change = {"indexed": sizes[0] + 10**6, "status": Status.PARTIAL}
+        connection.execute(update(files).where(files.c.path == os.fsencode(archive / "0.g3")).values(change))
+    taken: list[int] = []
+    index_next(engine, taken.extend, most_bytes=sizes[1])
+    assert len(taken) == 2
+
+
+def test_a_file_counts_when_its_end_has_been_reached(engine: Engine, archive: Path) -> None:
+    recording(frames=2).write(archive / "1.g3")
+    discover(engine, archive)
+    steps = []
+    while (step := index_next(engine, most_bytes=1)) is not None:
+        steps.append(step)
+    assert [step.files for step in steps] == [0] * (len(steps) - 1) + [1]
+    assert sum(step.frames for step in steps) == 2
+    assert steps[-1] == Step(1, steps[-1].bytes, steps[-1].frames)
+
+
+@pytest.mark.parametrize("longer", [0, 3])
+def test_a_file_that_was_replaced_after_it_was_looked_at_is_not_read_on(
+    engine: Engine, archive: Path, longer: int
+) -> None:
+    path = recording(frames=4).write(archive / "1.g3")
+    discover(engine, archive)
+    index_next(engine, most_bytes=1)
+    assert states(engine) == {"1.g3": "partial"}
+    another = recording(START + 7200, samples=50, frames=3 + longer).write(archive / "another")
+    os.replace(another, path)
+    assert index_next(engine) == Step(0, 0, 0)
+    assert (states(engine), rows(engine)[b"1.g3"].due) == ({"1.g3": "replaced"}, True)
+    while index_next(engine):
+        pass
+    discover(engine, archive)
+    assert (states(engine), rows(engine)[b"1.g3"].due) == ({"1.g3": "done"}, False)
+    assert samples(engine) == 50 * (3 + longer)
