@@ -27,12 +27,23 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from sisock.config import Router
-from sisock.errors import SettingError, SisockError
+from sisock.errors import OperatorUnknown, SettingError, SisockError
+from sisock.packing import pack
 from sisock.session import RouterSession, problem_of
 from sisock.shapes import DataReply, FieldsReply, check_data, check_fields
 from sisock.threads import DaemonThreads
 from sisock.times import sisock_to_unix_time, time_range
-from sisock.uris import BASE_URI, ERROR_SERVER, HUB_ADD, NODE_NAME, get_data_uri, get_fields_uri, uri
+from sisock.uris import (
+    BASE_URI,
+    ERROR_OPERATOR,
+    ERROR_SERVER,
+    HUB_ADD,
+    NODE_NAME,
+    get_data_packed_uri,
+    get_data_uri,
+    get_fields_uri,
+    uri,
+)
 
 __all__ = [
     "BASE_URI",
@@ -79,10 +90,15 @@ class DataNodeServer(RouterSession):
         to leave.
     description
         For people who look for data.
+    operators
+        What `get_data` can do with the samples instead of thinning them, of `sisock.shapes.OPERATORS`. A server that
+        names some takes one more keyword argument in `get_data` or `get_data_blocking`, ``operator: str | None =
+        None``; others are never given one.
     """
 
     name: str | None = None
     description: str | None = None
+    operators: frozenset[str] = frozenset()
 
     def __init__(self, config: ComponentConfig | None = None) -> None:
         super().__init__(config)
@@ -129,7 +145,13 @@ class DataNodeServer(RouterSession):
         Returns
         -------
         `sisock.shapes.DataReply`, `False` when that is more than the server sends at once, or a Deferred of either.
-        Arrays and lists are both fine.
+        Arrays and lists are both fine; arrays are faster.
+
+        Notes
+        -----
+        With an operator, a field has one value per cell instead: time is cut into cells of `min_stride` or somewhat
+        more, on multiples of the cell, and each cell with a value of the field has one point at the cell's start (at
+        `start`, where the range cuts it). Without `min_stride` the whole range is one cell.
         """
         return self._in_a_thread(self.get_data_blocking, field, start, end, min_stride)
 
@@ -156,7 +178,7 @@ class DataNodeServer(RouterSession):
 
     @inlineCallbacks
     def begin(self, details: SessionDetails) -> Any:
-        """Register both procedures, run `after_onJoin`, and announce the server to the hub from now on.
+        """Register the procedures, run `after_onJoin`, and announce the server to the hub from now on.
 
         Raises
         ------
@@ -168,6 +190,7 @@ class DataNodeServer(RouterSession):
         self._unregistered = [
             (get_fields_uri(self.name), self._answer_get_fields),
             (get_data_uri(self.name), self._answer_get_data),
+            (get_data_packed_uri(self.name), self._answer_get_data_packed),
         ]
         self._standing = None
         yield self._register()
@@ -224,15 +247,45 @@ class DataNodeServer(RouterSession):
             return fields, timelines
 
     @inlineCallbacks
-    def _answer_get_data(self, field: list[str], start: float, end: float, min_stride: float | None = None) -> Any:
+    def _answer_get_data(
+        self,
+        field: list[str],
+        start: float,
+        end: float,
+        min_stride: float | None = None,
+        operator: str | None = None,
+    ) -> Any:
         with _told_to_the_caller(self.log, f"{self.name}.get_data"):
-            time_range(start, end)
-            if not isinstance(field, list) or not all(isinstance(name, str) for name in field):
-                raise SisockError(f"a list of field names is due, not {field!r:.80}")
-            if min_stride is not None and (isinstance(min_stride, bool) or not isinstance(min_stride, int | float)):
-                raise SisockError(f"min_stride is seconds or None, not {min_stride!r:.80}")
-            reply = yield maybeDeferred(self.get_data, field, start, end, min_stride)
+            reply = yield self._ask_author(field, start, end, min_stride, operator)
             return check_data(reply, field, self._timeline_of)
+
+    @inlineCallbacks
+    def _answer_get_data_packed(
+        self,
+        field: list[str],
+        start: float,
+        end: float,
+        min_stride: float | None = None,
+        operator: str | None = None,
+    ) -> Any:
+        with _told_to_the_caller(self.log, f"{self.name}.get_data"):
+            reply = yield self._ask_author(field, start, end, min_stride, operator)
+            return pack(check_data(reply, field, self._timeline_of, arrays=True))
+
+    def _ask_author(self, field: list[str], start: float, end: float, min_stride: float | None, operator: Any) -> Any:
+        time_range(start, end)
+        if not isinstance(field, list) or not all(isinstance(name, str) for name in field):
+            raise SisockError(f"a list of field names is due, not {field!r:.80}")
+        if min_stride is not None and (isinstance(min_stride, bool) or not isinstance(min_stride, int | float)):
+            raise SisockError(f"min_stride is seconds or None, not {min_stride!r:.80}")
+        if operator is None:
+            return maybeDeferred(self.get_data, field, start, end, min_stride)
+        if not isinstance(operator, str) or operator not in self.operators:
+            raise OperatorUnknown(self.name, operator, self.operators)
+        author: Any = self
+        if type(self).get_data is DataNodeServer.get_data:
+            return self._in_a_thread(author.get_data_blocking, field, start, end, min_stride, operator)
+        return maybeDeferred(author.get_data, field, start, end, min_stride, operator)
 
 
 @contextmanager
@@ -242,6 +295,8 @@ def _told_to_the_caller(log: Any, procedure: str) -> Iterator[None]:
         yield
     except CancelledError:
         raise  # The caller no longer waits.
+    except OperatorUnknown as error:
+        raise ApplicationError(ERROR_OPERATOR, str(error), error.offered) from error
     except SisockError as error:
         log.warn("{procedure} refused: {error}", procedure=procedure, error=error)
         raise ApplicationError(ERROR_SERVER, str(error)) from error

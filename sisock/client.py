@@ -11,17 +11,26 @@ from types import TracebackType
 from typing import Any, Self
 
 from autobahn.wamp.exception import ApplicationError, TransportLost
-from autobahn.wamp.types import SessionDetails
+from autobahn.wamp.types import ComponentConfig, SessionDetails
 from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.threads import blockingCallFromThread
 
 from sisock.config import Router
-from sisock.errors import NodeFailed, NodeLate, NodeUnknown, RouterAbsent, ShapeError, TooMuchData
+from sisock.errors import NodeFailed, NodeLate, NodeUnknown, OperatorUnknown, RouterAbsent, ShapeError, TooMuchData
+from sisock.packing import unpack
 from sisock.session import RouterSession, problem_of
 from sisock.session import connect as connect_session
 from sisock.shapes import DataReply, FieldsReply, check_data, check_fields
-from sisock.uris import GET_DATA_NODE, NODE_ADDED, NODE_SUBTRACTED, get_data_uri, get_fields_uri
+from sisock.uris import (
+    ERROR_OPERATOR,
+    GET_DATA_NODE,
+    NODE_ADDED,
+    NODE_SUBTRACTED,
+    get_data_packed_uri,
+    get_data_uri,
+    get_fields_uri,
+)
 
 DEADLINE = 10.0
 """Seconds that a data server has for an answer, unless the caller says otherwise."""
@@ -38,14 +47,20 @@ class Consumer(RouterSession):
     on_nodes_changed: Callable[[], None] | None = None
     """Called, when set, after a data server has come or gone, and after each join."""
 
+    def __init__(self, config: ComponentConfig | None = None) -> None:
+        super().__init__(config)
+        self._unpacked: set[str] = set()
+
     @inlineCallbacks
     def begin(self, details: SessionDetails) -> Any:
         """Hear of data servers that come and go."""
+        self._unpacked.clear()
         for topic in (NODE_ADDED, NODE_SUBTRACTED):
             yield self.subscribe(self._nodes_changed, topic)
         self._nodes_changed()
 
     def _nodes_changed(self, *_event: object) -> None:
+        self._unpacked.clear()
         if self.on_nodes_changed is not None:
             self.on_nodes_changed()
 
@@ -74,21 +89,42 @@ class Consumer(RouterSession):
         start: float,
         end: float,
         min_stride: float | None = None,
+        operator: str | None = None,
         deadline: float = DEADLINE,
     ) -> Any:
         """Ask the server `node` for data between two sisock times: `sisock.shapes.DataReply`.
 
-        It fails with `TooMuchData`, besides, when the server holds more than it sends at once.
+        Numbers and booleans are arrays where the server sends them so (`sisock.shapes.column`), else lists. It fails
+        with `TooMuchData`, besides, when the server holds more than it sends at once, and with `OperatorUnknown` when
+        it does not offer the operator; see `sisock.base.DataNodeServer.get_data`.
         """
-        reply = yield self._ask(node, deadline, get_data_uri(node), fields, start, end, min_stride)
+        # As few arguments as serve: servers of others take no more.
+        keywords = {} if operator is None else {"operator": operator}
+        question = (fields, start, end, min_stride)
+        plain = node in self._unpacked
+        if not plain:
+            try:
+                reply = yield self._ask(node, deadline, get_data_packed_uri(node), *question, **keywords)
+            except NodeUnknown:
+                plain = True
+        if plain:
+            if operator is not None:
+                # A server of others might not look at it, and answer samples.
+                raise OperatorUnknown(node, operator)
+            self._unpacked.add(node)
+            try:
+                reply = yield self._ask(node, deadline, get_data_uri(node), *question)
+            except NodeUnknown:
+                self._unpacked.discard(node)  # It is not there at all; what will be, nobody knows.
+                raise
         if reply is False:
             raise TooMuchData(node)
         try:
-            return check_data(reply, fields, ordered=False)
+            return check_data(reply if plain else unpack(reply), fields, ordered=False, arrays=True)
         except ShapeError as error:
             raise NodeFailed(node, str(error)) from error
 
-    def _ask(self, node: str, deadline: float, procedure: str, *args: object) -> Deferred[Any]:
+    def _ask(self, node: str, deadline: float, procedure: str, *args: object, **keywords: object) -> Deferred[Any]:
         from twisted.internet import reactor
 
         def explain(failure: Any) -> Any:
@@ -101,13 +137,20 @@ class Consumer(RouterSession):
                 return failure
             if error.error == ApplicationError.NO_SUCH_PROCEDURE:
                 raise NodeUnknown(node, group) from error
+            if error.error == ERROR_OPERATOR:
+                offered = [name for name in _second(error.args) if isinstance(name, str)]
+                raise OperatorUnknown(node, keywords.get("operator"), offered) from error
             raise NodeFailed(node, problem_of(error)) from error
 
         group = "sisock:hub" if node == _HUB else "servers:"
         if not self.is_attached():
             raise RouterAbsent
-        call: Deferred[Any] = self.call(procedure, *args)
+        call: Deferred[Any] = self.call(procedure, *args, **keywords)
         return call.addTimeout(deadline, reactor).addErrback(explain)
+
+
+def _second(args: tuple[Any, ...]) -> list[Any]:
+    return args[1] if len(args) > 1 and isinstance(args[1], list) else []
 
 
 class Client:
@@ -145,13 +188,22 @@ class Client:
         return reply
 
     def get_data(
-        self, node: str, fields: list[str], start: float, end: float, min_stride: float | None = None
+        self,
+        node: str,
+        fields: list[str],
+        start: float,
+        end: float,
+        min_stride: float | None = None,
+        operator: str | None = None,
     ) -> DataReply:
-        """Ask for data; see `Consumer.get_data`."""
+        """Ask for data, as plain lists; see `Consumer.get_data`."""
         reply: DataReply = blockingCallFromThread(
-            self._reactor, self._consumer.get_data, node, fields, start, end, min_stride
+            self._reactor, self._consumer.get_data, node, fields, start, end, min_stride, operator
         )
-        return reply
+        listed = check_data(reply, fields, ordered=False)
+        if listed is False:
+            raise TooMuchData(node)
+        return listed
 
     def close(self) -> None:
         """Leave the router."""

@@ -1,5 +1,7 @@
 """One class per cause; each sentence says what happened, to what, and what to do."""
 
+from collections.abc import Iterable
+
 
 class SisockError(Exception):
     """Parent of every error that this library raises on purpose."""
@@ -69,3 +71,12 @@ class TooMuchData(NodeError):
             f"data server {node!r} holds more data in this range than it sends at once; "
             "ask for a shorter range or a larger min_stride"
         )
+
+
+class OperatorUnknown(NodeError):
+    """A data server does not offer an operator of get_data."""
+
+    def __init__(self, node: str | None, operator: object, offered: Iterable[str] = ()) -> None:
+        self.offered = sorted(offered)
+        known = f"it offers {', '.join(self.offered)}" if self.offered else "it offers none"
+        super().__init__(f"data server {node!r} has no operator {operator!r:.80}; {known}")

@@ -5,17 +5,25 @@
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import lt
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sisock.errors import ShapeError
 
 FieldType = Literal["number", "string", "bool"]
 _PLAIN_KINDS = {float, int, bool, str, type(None)}
+_NO_TIME = "'t' holds something that is no UNIX time"
+_DISORDER = "'t' is not ascending and unique"
 FIELD_TYPES: tuple[FieldType, ...] = ("number", "string", "bool")
+OPERATORS = ("mean", "min", "max", "first", "last", "count", "sum")
+"""What a data server may offer to do with the samples of each cell of time."""
+
+Column = NDArray[Any] | list[Any]
+"""Values of one field, or stamps."""
 
 
 class Field(TypedDict):
@@ -118,7 +126,12 @@ def check_fields(reply: object) -> FieldsReply:
 
 
 def check_data(
-    reply: object, requested: Iterable[str], known_timelines: Mapping[str, str] | None = None, *, ordered: bool = True
+    reply: object,
+    requested: Iterable[str],
+    known_timelines: Mapping[str, str] | None = None,
+    *,
+    ordered: bool = True,
+    arrays: bool = False,
 ) -> DataReply | Literal[False]:
     """Hold an answer to get_data against the contract.
 
@@ -132,10 +145,13 @@ def check_data(
         Field -> timeline, where get_fields has said so; a timeline's own `fields` goes before it.
     ordered
         Whether stamps must ascend. Servers of others are heard without; their reader puts them in order.
+    arrays
+        Whether arrays of numbers and booleans may stay arrays, for a reader that can use them.
 
     Returns
     -------
-    The reply with plain lists, ready for the wire: a number that is NaN or infinite is None.
+    The reply with plain lists, ready for the wire: a number that is NaN or infinite is None. With `arrays`, columns
+    are as `column` makes them.
 
     Raises
     ------
@@ -146,6 +162,7 @@ def check_data(
         return False
     if not isinstance(reply, Mapping) or not all(isinstance(reply.get(k), Mapping) for k in ("data", "timeline")):
         raise ShapeError("get_data", f"a dictionary of 'data' and 'timeline' (or False) is due, not {_brief(reply)}")
+    shaped: Callable[..., Column] = column if arrays else plain
     follows = dict(known_timelines or {})
     timelines: dict[str, DataTimeline] = {}
     for name, timeline in reply["timeline"].items():
@@ -154,7 +171,7 @@ def check_data(
         until = timeline.get("finalized_until")
         _demand(until is None or _is_number(until), where, f"'finalized_until' is UNIX seconds or None, not {until!r}")
         timelines[name] = DataTimeline(
-            t=_stamps(timeline["t"], where, ordered), finalized_until=None if until is None else float(until)
+            t=_stamps(timeline["t"], where, ordered, shaped), finalized_until=None if until is None else float(until)
         )
         if "fields" in timeline:
             named = timeline["fields"]
@@ -166,8 +183,8 @@ def check_data(
     for name in requested:
         where = f"get_data, field {name!r}"
         _demand(name in reply["data"], where, "was asked and is missing; a field without data is an empty list")
-        values = data[name] = plain(reply["data"][name], where)
-        if not values:
+        values = data[name] = shaped(reply["data"][name], where)
+        if not len(values):
             continue
         due = {len(timelines[follows[name]]["t"])} if follows.get(name) in timelines else lengths
         _demand(
@@ -176,6 +193,23 @@ def check_data(
             f"has {len(values)} values, but its timeline has {' or '.join(map(str, sorted(due))) or 'no'} stamps",
         )
     return DataReply(data=data, timeline=timelines)
+
+
+def column(values: object, where: str = "values") -> Column:
+    """Values as an array of float64 (NaN for none), integers or booleans where they came as one, else as `plain` does.
+
+    Raises
+    ------
+    ShapeError
+        As `plain`.
+    """
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub" or values.ndim != 1:
+        return plain(values, where)
+    if values.dtype.kind != "f":
+        return values
+    numbers = values.astype(np.float64, copy=False)
+    infinite = np.isinf(numbers)
+    return np.where(infinite, np.nan, numbers) if infinite.any() else numbers
 
 
 def plain(values: object, where: str = "values") -> list[Any]:
@@ -218,11 +252,14 @@ def _plain_one(value: object, where: str) -> object:
     return value
 
 
-def _stamps(t: object, where: str, ordered: bool) -> list[float]:
+def _stamps(t: object, where: str, ordered: bool, shaped: Callable[..., Column]) -> Column:
+    if isinstance(t, np.ndarray) and t.ndim == 1 and t.dtype.kind in "fiu":
+        _demand(bool(np.isfinite(t).all()), where, _NO_TIME)
+        _demand(not ordered or bool((t[1:] > t[:-1]).all()), where, _DISORDER)
+        return shaped(t, where)
     listed = plain(t, where)
-    _demand(set(map(type, listed)) <= {float, int}, where, "'t' holds something that is no UNIX time")
-    if ordered:
-        _demand(all(map(lt, listed, listed[1:])), where, "'t' is not ascending and unique")
+    _demand(set(map(type, listed)) <= {float, int}, where, _NO_TIME)
+    _demand(not ordered or all(map(lt, listed, listed[1:])), where, _DISORDER)
     return listed
 
 

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sisock.shapes import DataReply, FieldsReply, check_data, check_fields
+from sisock.packing import pack, unpack
+from sisock.shapes import OPERATORS, DataReply, FieldsReply, check_data, check_fields
 
 _Reply = TypeVar("_Reply")
 
@@ -89,6 +90,7 @@ class _Asking:
         from sisock.base import DataNodeServer  # brings Twisted, which the rest of this file does without
 
         self.clock = clock
+        self.operators: frozenset[str] = getattr(server, "operators", frozenset())
         self._get_fields, self._get_data = server.get_fields, server.get_data
         if isinstance(server, DataNodeServer):
             if type(server).get_fields is DataNodeServer.get_fields:
@@ -110,17 +112,29 @@ class _Asking:
         end: float,
         min_stride: float | None = None,
         follows: Mapping[str, str] | None = None,
+        operator: str | None = None,
     ) -> DataReply:
-        question = f"get_data({list(names)!r:.80}, {start!r}, {end!r}, {min_stride!r})"
-        reply = _answer("data_have_their_shape", question,
-                        lambda: check_data(self.raw_data(names, start, end, min_stride), names, follows))  # fmt: skip
+        question = (
+            f"get_data({list(names)!r:.80}, {start!r}, {end!r}, {min_stride!r}{(operator and ', ' + operator) or ''})"
+        )
+        raw = _answer("data_have_their_shape", question,
+                      lambda: self.raw_data(names, start, end, min_stride, operator))  # fmt: skip
+        reply = _answer("data_have_their_shape", question, lambda: check_data(raw, names, follows))
         if reply is False:
             raise _Breach("too_much", f"{question} was answered by False, too much data; give check_contract a start "
                                       "and an end between which there is less")  # fmt: skip
         return reply
 
-    def raw_data(self, names: Sequence[str], start: float, end: float, min_stride: float | None = None) -> Any:
-        return _fired(self._get_data(list(names), start, end, min_stride))
+    def raw_data(
+        self,
+        names: Sequence[str],
+        start: float,
+        end: float,
+        min_stride: float | None = None,
+        operator: str | None = None,
+    ) -> Any:
+        keywords = {} if operator is None else {"operator": operator}
+        return _fired(self._get_data(list(names), start, end, min_stride, **keywords))
 
 
 def _answer(rule: str, question: str, ask: Callable[[], _Reply]) -> _Reply:
@@ -150,13 +164,21 @@ class _Case:
     fields: Mapping[str, Any]
     timelines: Mapping[str, Any]
     whole: DataReply
+    range: tuple[float, float]
 
     @property
     def follows(self) -> dict[str, str]:
         return {name: field["timeline"] for name, field in self.fields.items()}
 
-    def data(self, names: Sequence[str], start: float, end: float, min_stride: float | None = None) -> DataReply:
-        return self.asking.data(names, start, end, min_stride, self.follows)
+    def data(
+        self,
+        names: Sequence[str],
+        start: float,
+        end: float,
+        min_stride: float | None = None,
+        operator: str | None = None,
+    ) -> DataReply:
+        return self.asking.data(names, start, end, min_stride, self.follows, operator)
 
     def stretches(self) -> Iterator[tuple[list[str], NDArray[np.float64], int, int]]:
         """Each timeline with data: its fields that have some, its stamps, and two places well within them."""
@@ -175,7 +197,7 @@ def _whole(asking: _Asking, start: float, end: float) -> _Case:
                                                  "try; give the server data first")  # fmt: skip
     follows = {name: field["timeline"] for name, field in fields.items()}
     whole = asking.data(list(fields), start, end, follows=follows)
-    case = _Case(asking, fields, timelines, whole)
+    case = _Case(asking, fields, timelines, whole, (start, end))
     if not any(len(values) for values in whole["data"].values()):
         raise _Breach("data_have_their_shape", f"get_data of all fields in {start!r}, {end!r} holds no sample: there "
                                                "is nothing to try; give the server data first")  # fmt: skip
@@ -296,6 +318,52 @@ def _extremes(case: _Case) -> Iterator[str]:
                        "see sisock.thinning.envelope")  # fmt: skip
 
 
+def _operators(case: _Case) -> Iterator[str]:
+    """Each operator that the server offers makes of the samples of each cell what its name says."""
+    for operator in sorted(case.asking.operators):
+        if operator not in OPERATORS:
+            yield f"operators are of {', '.join(OPERATORS)}, not {operator!r}"
+            continue
+        for names, t, stride in _strides(case):
+            end = float(t[-1]) + 1e-3
+            reply = case.data(names, float(t[0]), end, stride, operator)
+            stamps = _stamps(reply, case.follows[names[0]])
+            asked = f"get_data of {names[0]!r} with min_stride={stride:g} and operator={operator!r}"
+            # The first cell may be cut by the range, and then its stamp lies closer to the next.
+            if not stamps.size or stamps[0] < t[0] or stamps[-1] >= end or np.any(
+                np.diff(stamps)[1:] < stride * (1 - 1e-6)
+            ):  # fmt: skip
+                yield f"{asked} must have stamps in the range that was asked, at least so many seconds apart"
+            for name in (name for name in names if case.fields[name]["type"] == "number"):
+                due, got = _numbers(case.whole["data"][name]), _numbers(reply["data"][name])
+                if due.size and not _is_made_of(operator, due, got):
+                    yield f"{asked} does not make of {name!r} what it should; see sisock.base.DataNodeServer.get_data"
+
+
+def _is_made_of(operator: str, due: NDArray[np.float64], got: NDArray[np.float64]) -> bool:
+    if not got.size:
+        return False
+    match operator:
+        case "count" | "sum":
+            whole = due.size if operator == "count" else due.sum()
+            return bool(np.isclose(got.sum(), whole, rtol=1e-9, atol=1e-9 * np.abs(due).sum()))
+        case "min" | "first":
+            return bool(got.min() == due.min()) if operator == "min" else bool(got[0] == due[0])
+        case "max" | "last":
+            return bool(got.max() == due.max()) if operator == "max" else bool(got[-1] == due[-1])
+    slack = 1e-9 * np.abs(due).max()
+    return bool(got.min() >= due.min() - slack and got.max() <= due.max() + slack)
+
+
+def _packed(case: _Case) -> Iterator[str]:
+    """What is answered is the same when it travels as bytes."""
+    start, end = case.range
+    raw = case.asking.raw_data(list(case.fields), start, end)
+    bytewise = unpack(pack(check_data(raw, case.fields, case.follows, arrays=True)))
+    if check_data(bytewise, case.fields, case.follows) != check_data(raw, case.fields, case.follows):
+        yield "the answer to get_data is another one when its arrays travel as bytes; answer float64, int64 or bool"
+
+
 def _finalized_until(case: _Case) -> Iterator[str]:
     """Samples before finalized_until are the same when they are asked again."""
     for names, t, first, _ in case.stretches():
@@ -339,6 +407,8 @@ _RULES: tuple[_Rule, ...] = (
     _listed,
     _min_stride,
     _extremes,
+    _operators,
+    _packed,
     _finalized_until,
     _types,
     _json,

@@ -95,6 +95,73 @@ def envelope(t: Stamps, values: Mapping[str, Values], min_stride: float | None) 
     return np.r_[slots[taken], t[-1:]], thinned
 
 
+def aggregate(
+    t: Stamps, values: Mapping[str, Values], min_stride: float | None, operator: str, start: float
+) -> tuple[Stamps, dict[str, Values]]:
+    """Make one value of the samples of each cell of time, as `sisock.base.DataNodeServer.get_data` documents.
+
+    Parameters
+    ----------
+    t
+        Stamps, shape (n,), seconds, ascending, none before `start`.
+    values
+        One array of shape (n,) per field. NaN and None count as no value.
+    min_stride
+        Seconds of a cell; None or not above zero for one cell of all samples.
+    operator
+        One of `sisock.shapes.OPERATORS`. Text has a count, a first and a last value only.
+    start
+        Begin of the range that was asked, UNIX seconds.
+
+    Returns
+    -------
+    Stamps of shape (m,), one for each cell with a sample, and one array of shape (m,) per field: NaN or None where a
+    field has no value in a cell, except that its count is 0.
+    """
+    if not t.size:
+        return t, {name: v[:0] for name, v in values.items()}
+    if min_stride is None or min_stride <= 0:
+        first, stamps = np.zeros(1, dtype=np.intp), np.array([start])
+    else:
+        index = np.floor(t / min_stride)
+        first = np.flatnonzero(np.r_[True, np.diff(index) > 0])
+        stamps = np.maximum(index[first] * min_stride, start)
+    return stamps, {name: _reduced(v, first, operator) for name, v in values.items()}
+
+
+def _reduced(v: Values, first: Places, operator: str) -> Values:
+    number = _numbers(v)
+    valid = np.array([value is not None for value in v]) if number is None else ~np.isnan(number)
+    count = np.add.reduceat(valid.astype(np.intp), first)
+    if operator == "count":
+        return count.astype(float)
+    if operator in ("first", "last"):
+        place = np.arange(v.size)
+        chosen = (
+            np.minimum.reduceat(np.where(valid, place, v.size - 1), first) if operator == "first"
+            else np.maximum.reduceat(np.where(valid, place, 0), first)
+        )  # fmt: skip
+        return _blanked(v[chosen], count == 0)
+    if number is None:
+        return np.full(first.size, None, dtype=object)
+    if operator in ("min", "max"):
+        extreme = (np.fmin if operator == "min" else np.fmax).reduceat(number, first)
+        return extreme if v.dtype.kind in "fiu" else _blanked(extreme.astype(bool), count == 0)
+    total = np.add.reduceat(np.where(valid, number, 0.0), first)
+    return _blanked(total if operator == "sum" else total / np.maximum(count, 1), count == 0)
+
+
+def _blanked(v: Values, blank: NDArray[np.bool_]) -> Values:
+    """The same with no value where `blank` says so."""
+    if not blank.any():
+        return v
+    if v.dtype.kind in "fiu":
+        return np.where(blank, np.nan, v)
+    made = v.astype(object)
+    made[blank] = None
+    return made
+
+
 def _extremes(v: Values, first: Places, last: Places) -> tuple[Values, Values]:
     """Least and greatest value of each run first..last (inclusive), in the order in which they occur."""
     number = _numbers(v)

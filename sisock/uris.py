@@ -12,6 +12,7 @@ NODE_ADDED = f"{BASE_URI}.consumer.data_node_added"
 NODE_SUBTRACTED = f"{BASE_URI}.consumer.data_node_subtracted"
 ERROR_REFUSED = f"{BASE_URI}.error.refused"
 ERROR_SERVER = f"{BASE_URI}.error.server"
+ERROR_OPERATOR = f"{BASE_URI}.error.operator"
 
 NODE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What the name of a data server may be: it is one component of a URI and stands before `::` in Grafana."""
@@ -40,3 +41,8 @@ def get_fields_uri(node: str) -> str:
 def get_data_uri(node: str) -> str:
     """Procedure by which the data server `node` serves its data."""
     return uri(f"consumer.{node}.get_data")
+
+
+def get_data_packed_uri(node: str) -> str:
+    """Procedure by which the data server `node`, when it is of ours, serves its data as `sisock.packing` packs them."""
+    return uri(f"consumer.{node}.get_data_packed")

@@ -105,11 +105,15 @@ class Doorway(Resource):
 class _Site(Site):
     """Site that logs its requests only when asked to log everything."""
 
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self._log = txaio.make_logger()
+
     def log(self, request: Any) -> None:
         """Log one request that has been answered."""
         size = request.sentLength
         line = "bridge: {method} {path} {status} {size} bytes"
-        txaio.make_logger().debug(line, method=request.method, path=request.path, status=request.code, size=size)
+        self._log.debug(line, method=request.method, path=request.path, status=request.code, size=size)
 
 
 def site(reactor: Any, app: Callable[..., Iterable[bytes]], threads: int, max_body: int) -> Site:

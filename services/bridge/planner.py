@@ -1,56 +1,20 @@
-"""From names of fields to samples: calls to data servers, side by side, each with its deadline."""
+"""From names of fields to samples: questions to data servers, side by side, each with its deadline."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
-import txaio
-from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults, succeed
+from twisted.internet.defer import Deferred, succeed
 
+from services.bridge.asking import Answer, Asking, together
 from services.bridge.catalogue import SEPARATOR
+from services.bridge.joined import Joined
 from services.bridge.reading import Window
 from services.bridge.servers import Servers
-from sisock.errors import NodeError, NodeFailed, RouterAbsent, TooMuchData
-from sisock.shapes import DataReply, Field, FieldsReply
+from services.bridge.streams import Missing, Outcome, Question, Wanted
+from sisock.errors import RouterAbsent
 from sisock.uris import NODE_NAME
 
-_MOST_APART = 20
-"""Fields that are asked one by one after they failed together; more of them would be a flood."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Samples of a field as its data server sent them.
-
-    Attributes
-    ----------
-    field
-        What get_fields said of it.
-    t
-        Stamps, UNIX seconds.
-    values
-        As many values.
-    interval
-        Mean seconds between samples; None when the server did not say.
-    """
-
-    field: Field
-    t: list[float]
-    values: list[Any]
-    interval: float | None
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Why there are no samples of a field; `severity` is "error", or "info" where nothing is wrong."""
-
-    why: str
-    severity: str = "error"
-
-
-Outcome = Stream | Missing
+_ByOperator = Mapping[str | None, list[str]]
 
 
 class Planner:
@@ -65,11 +29,12 @@ class Planner:
         search_deadline: float,
     ) -> None:
         self._servers = servers
+        self._asking = Asking(servers, now)
+        self._joined = Joined(self._asking)
         self._now = now
         self._server_deadline = server_deadline
         self._request_deadline = request_deadline
         self._search_deadline = search_deadline
-        self._log = txaio.make_logger()
 
     def known(self) -> Deferred[frozenset[str]]:
         """Names of all fields, freshly listed; fails when neither hub nor memory knows any."""
@@ -79,17 +44,17 @@ class Planner:
         """Whether the router is joined."""
         return succeed(self._servers.consumer.is_attached())
 
-    def remembered(self) -> Deferred[frozenset[str]]:
-        """Names of all fields that any data server has listed so far, without asking."""
-        return succeed(self._servers.catalogue.names())
+    def remembered(self) -> frozenset[str]:
+        """Names of all fields that any data server has listed so far, without asking; callable in any thread."""
+        return self._servers.catalogue.names()
 
-    def query(self, names: Iterable[str], window: Window, started: float) -> Deferred[dict[str, Outcome]]:
+    def query(self, wanted: Iterable[Wanted], window: Window, started: float) -> Deferred[dict[Wanted, Outcome]]:
         """Ask for samples.
 
         Parameters
         ----------
-        names
-            Fields, as ``node::field``.
+        wanted
+            Fields.
         window
             Time range and least spacing of the points.
         started
@@ -97,110 +62,46 @@ class Planner:
 
         Returns
         -------
-        What became of each name. It fails with `RouterAbsent` when nobody could be asked for that reason.
+        What became of each. It fails with `RouterAbsent` when nobody could be asked for that reason.
         """
-        return Deferred.fromCoroutine(self._query(list(dict.fromkeys(names)), window, started))
+        return Deferred.fromCoroutine(self._query(list(dict.fromkeys(wanted)), window, started))
 
-    async def _query(self, names: list[str], window: Window, started: float) -> dict[str, Outcome]:
-        outcomes: dict[str, Outcome] = {}
-        by_node: dict[str, list[str]] = defaultdict(list)
-        for name in names:
-            node, separator, field = name.partition(SEPARATOR)
+    async def _query(self, wanted: list[Wanted], window: Window, started: float) -> dict[Wanted, Outcome]:
+        outcomes: dict[Wanted, Outcome] = {}
+        by_node: dict[str, dict[str | None, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for each in wanted:
+            node, separator, field = each.name.partition(SEPARATOR)
             if not (separator and field and NODE_NAME.fullmatch(node)):
                 # It must not reach the router either: an ill-formed URI ends the session.
-                outcomes[name] = Missing(f"{name[:200]!r} names no field; write <server>{SEPARATOR}<field>")
+                outcomes[each] = Missing(f"{each.name[:200]!r} names no field; write <server>{SEPARATOR}<field>")
             elif window.end <= window.start:
-                outcomes[name] = Missing("the time range is empty", "info")
+                outcomes[each] = Missing("the time range is empty", "info")
             else:
-                by_node[node].append(field)
-        until = min(self._now() + self._server_deadline, started + self._request_deadline)
-        answers = [Deferred.fromCoroutine(self._ask(node, fields, window, until)) for node, fields in by_node.items()]
-        try:
-            answered = await gatherResults(answers, consumeErrors=True)
-        except FirstError as error:
-            error.subFailure.raiseException()  # That the client has gone; `_ask` lets nothing else out.
+                by_node[node][each.operator].append(field)
+        if not by_node:
+            return outcomes
+        answered = await together([self._ask(node, asked, window, started) for node, asked in by_node.items()])
         absent = 0
-        for node, answer in zip(by_node, answered, strict=True):
-            absent += isinstance(answer, RouterAbsent)
-            became = (
-                {field: Missing(str(answer)) for field in by_node[node]} if isinstance(answer, Exception) else answer
-            )
-            outcomes.update((f"{node}{SEPARATOR}{field}", outcome) for field, outcome in became.items())
-        if absent and absent == len(by_node):
+        for (node, asked), answers in zip(by_node.items(), answered, strict=True):
+            absent += all(isinstance(answer, RouterAbsent) for answer in answers)
+            for (operator, fields), answer in zip(asked.items(), answers, strict=True):
+                became = dict.fromkeys(fields, Missing(str(answer))) if isinstance(answer, Exception) else answer
+                outcomes.update(
+                    (Wanted(f"{node}{SEPARATOR}{field}", operator), outcome) for field, outcome in became.items()
+                )
+        if absent == len(by_node):
             raise RouterAbsent
         return outcomes
 
-    async def _ask(
-        self, node: str, fields: list[str], window: Window, until: float
-    ) -> Mapping[str, Outcome] | RouterAbsent:
-        try:
-            async with self._servers.waiting_for(node):
-                return await self._ask_in_turn(node, fields, window, until)
-        except RouterAbsent as error:
-            return error
-        except NodeError as error:
-            return dict.fromkeys(fields, Missing(str(error)))
-        except CancelledError:
-            raise  # The client has gone.
-        except Exception:  # The one place where a fault that nobody foresaw is kept from the other panels.
-            self._log.failure("bridge: the answer of {node} could not be used", node=node)
-            return dict.fromkeys(fields, Missing(f"the answer of data server {node!r} could not be used; see the log"))
+    async def _ask(self, node: str, asked: _ByOperator, window: Window, started: float) -> list[Answer]:
+        def until() -> float:
+            return min(self._now() + self._server_deadline, started + self._request_deadline)
 
-    async def _ask_in_turn(self, node: str, fields: list[str], window: Window, until: float) -> dict[str, Outcome]:
-        if recalled := self._servers.recall(node, fields):
-            with suppress(NodeFailed, TooMuchData):
-                outcomes = await self._data(node, fields, recalled, window, until)
-                if not any(isinstance(outcome, Missing) for outcome in outcomes.values()):
-                    return outcomes
-            # Other ranges may have other fields on other timelines: hear what there is in this one.
-        listed = await self._servers.fields(node, window.start, window.end, until - self._now())
-        due = [field for field in fields if field in listed[0]]
-        outcomes = {field: self._unlisted(node, field) for field in fields if field not in listed[0]}
-        try:
-            return outcomes | await self._data(node, due, listed, window, until) if due else outcomes
-        except (NodeFailed, TooMuchData) as error:
-            if not 1 < len(due) <= _MOST_APART:
-                raise
-            self._log.debug("bridge: asking {node} field by field: {error}", node=node, error=error)
-        for field in due:
-            try:
-                outcomes |= await self._data(node, [field], listed, window, until)
-            except (NodeFailed, TooMuchData) as error:
-                outcomes[field] = Missing(str(error))
-        return outcomes
-
-    async def _data(
-        self, node: str, fields: list[str], listed: FieldsReply, window: Window, until: float
-    ) -> dict[str, Outcome]:
-        left = until - self._now()
-        reply = await self._servers.data(node, fields, window.start, window.end, window.stride, left)
-        return {field: _stream(field, listed, reply) for field in fields}
-
-    def _unlisted(self, node: str, field: str) -> Missing:
-        known = self._servers.catalogue.fields(node)
-        if field in known:
-            return Missing(without_samples(node, field), "info")
-        alike = next((name for name in known if name.lower() == field.lower()), None)
-        hint = f"; did you mean {alike!r}?" if alike else ""
-        return Missing(f"data server {node!r} has no field {field[:200]!r}{hint}")
-
-
-def without_samples(node: str, field: str) -> str:
-    """Say that a field is there, but not in this time range."""
-    return f"data server {node!r} has no samples of {field!r} in this time range"
-
-
-def _stream(field: str, listed: FieldsReply, reply: DataReply) -> Outcome:
-    fields, timelines = listed
-    interval = timelines[fields[field]["timeline"]]["interval"]
-    values = reply["data"][field]
-    # Old servers name timelines of a reply otherwise than those of get_fields, and list the fields of each.
-    name = next((name for name, each in reply["timeline"].items() if field in each.get("fields", ())), None)
-    timeline = reply["timeline"].get(fields[field]["timeline"] if name is None else name)
-    if timeline is None and len(reply["timeline"]) == 1:
-        timeline = next(iter(reply["timeline"].values()))
-    if not values:
-        return Stream(fields[field], [], [], interval)
-    if timeline is None or len(timeline["t"]) != len(values):
-        return Missing(f"the reply does not say the times of {field!r}; its data server needs a correction")
-    return Stream(fields[field], timeline["t"], values, interval)
+        if await self._servers.joins(node, until() - self._now()):
+            return await together(
+                [self._joined.ask(fields, operator, window, until) for operator, fields in asked.items()]
+            )
+        questions = [
+            Question(fields, window.start, window.end, window.stride, operator) for operator, fields in asked.items()
+        ]
+        return await self._asking.ask(node, questions, until())

@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.bridge.planner import Stream
 from services.bridge.reading import Window
-from sisock.shapes import FieldType
+from services.bridge.streams import Stream
+from sisock.shapes import Column, FieldType
 from sisock.thinning import envelope
 
 GAP = 3.0
 """Samples further apart than so many times the usual have a gap between them."""
 _EXACT = 2.0**53
+_MAKE_NUMBERS = {"mean", "count", "sum"}
+"""Operators whose result is a number whatever the samples are."""
 _TOLERANCE = 1e-6
 
 
@@ -50,17 +52,23 @@ def draw(stream: Stream, window: Window) -> Series:
     """Make a series of the samples of a data server.
 
     A server may ignore the range, the order or the stride, and old ones do; all are enforced here, the last so that
-    no extreme is lost.
+    no extreme is lost. What an operator made is not thinned.
     """
-    kind, values, notices = _column(stream.values, stream.field["type"])
+    declared = "number" if stream.operator in _MAKE_NUMBERS else stream.field["type"]
+    kind, values, notices = _column(stream.values, declared)
     t = np.asarray(stream.t, dtype=np.float64)
+    if stream.operator is not None:
+        # The cell that the range cuts begins, by whatever clock or rounding, at most a cell before it.
+        t = np.where((t < window.start) & (t > window.start - window.stride), window.start, t)
     inside = (t >= window.start) & (t < window.end)
     if not inside.all():
         t, values = t[inside], values[inside]
-    if np.any(np.diff(t) <= 0):
+    least = np.diff(t).min(initial=np.inf)
+    if least <= 0:
         t, order = np.unique(t, return_index=True)
         values = values[order]
-    if np.any(np.diff(t) < window.stride - _TOLERANCE):
+        least = np.diff(t).min(initial=np.inf)
+    if stream.operator is None and least < window.stride - _TOLERANCE:
         t, thinned = envelope(t, {"": values}, window.stride)
         values = thinned[""]
     return Series(kind, t, values, notices)
@@ -78,9 +86,12 @@ def datapoints(series: Series, window: Window, interval: float | None) -> NDArra
         usual = max(interval or 0.0, float(np.partition(steps, (steps.size - 1) // 2)[(steps.size - 1) // 2]))
         usual = max(usual, window.stride)
         holes = np.flatnonzero(steps > GAP * usual + _TOLERANCE) + 1
-        t = np.insert(t, holes, t[holes - 1] + usual)
-        values = np.insert(values, holes, np.nan)
-    return np.column_stack([values, milliseconds(t)])
+        if holes.size:
+            t = np.insert(t, holes, t[holes - 1] + usual)
+            values = np.insert(values, holes, np.nan)
+    points = np.empty((t.size, 2))
+    points[:, 0], points[:, 1] = values, milliseconds(t)
+    return points
 
 
 def milliseconds(t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -88,22 +99,34 @@ def milliseconds(t: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.round(t * 1e3, 3)
 
 
-def _column(values: list[Any], declared: FieldType) -> tuple[FieldType, NDArray[Any], list[tuple[str, str]]]:
+def _column(values: Column, declared: FieldType) -> tuple[FieldType, NDArray[Any], list[tuple[str, str]]]:
     """Values by what they are; a server of before declares everything a number."""
-    if declared == "string" or any(isinstance(value, str) for value in values):
+    array = values if isinstance(values, np.ndarray) else None
+    if declared == "string" or (array is None and any(isinstance(value, str) for value in values)):
         column = np.empty(len(values), dtype=object)
         column[:] = values
         return "string", column, []
+    numbers = _numbers(values)
+    if declared == "bool":
+        return "bool", numbers, []
+    if (array is None or array.dtype.kind in "iu") and _beyond_exact(values, numbers):
+        return "number", numbers, [("info", "integers beyond 2^53 are rounded")]
+    return "number", numbers, []
+
+
+def _numbers(values: Column) -> NDArray[np.float64]:
     try:
         numbers = np.asarray(values, dtype=np.float64)
     except OverflowError:
         numbers = np.array([_float(value) for value in values])
-    numbers[~np.isfinite(numbers)] = np.nan
-    if declared == "bool":
-        return "bool", numbers, []
-    if np.any(np.abs(numbers) > _EXACT) and any(isinstance(value, int) and abs(value) > _EXACT for value in values):
-        return "number", numbers, [("info", "integers beyond 2^53 are rounded")]
-    return "number", numbers, []
+    infinite = np.isinf(numbers)
+    return np.where(infinite, np.nan, numbers) if infinite.any() else numbers
+
+
+def _beyond_exact(values: Column, numbers: NDArray[np.float64]) -> bool:
+    if not np.any(np.abs(numbers) > _EXACT):
+        return False
+    return any(isinstance(value, int | np.integer) and abs(int(value)) > _EXACT for value in values)
 
 
 def _float(value: float | None) -> float:

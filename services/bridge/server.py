@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.web.server import Site
 
 from services.bridge.application import application
+from services.bridge.catalogue import Catalogue
 from services.bridge.cors import allow_origins
 from services.bridge.crossing import Crossing
 from services.bridge.handling import FrontEnd
@@ -17,6 +18,7 @@ from services.bridge.planner import Planner
 from services.bridge.servers import Consumer, Servers
 from services.bridge.simplejson import SimpleJson
 from sisock.errors import SettingError
+from sisock.uris import NODE_NAME
 
 _ABOVE_ZERO = (
     "PORT", "SERVER_DEADLINE", "REQUEST_DEADLINE", "SEARCH_DEADLINE",
@@ -40,7 +42,8 @@ def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Sit
     Raises
     ------
     SettingError
-        A bound, a deadline or the port is no number above zero, or the port is none of TCP.
+        A bound, a deadline or the port is no number above zero, the port is none of TCP, or fields are to be joined
+        under a name that no data server could have.
     """
     for name in _ABOVE_ZERO:
         if not 0 < settings[name] < math.inf:
@@ -48,7 +51,8 @@ def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Sit
     if settings["PORT"] > _LAST_PORT:
         raise SettingError("PORT", f"{settings['PORT']} is no TCP port", f"give one of 1 to {_LAST_PORT}")
     crossing = Crossing(reactor)
-    servers = Servers(consumer, reactor, time.time, settings["MAX_WAITING"])
+    catalogue = Catalogue(*_joined(settings["JOINED_NAME"], settings["JOINED_SERVERS"]))
+    servers = Servers(consumer, reactor, time.time, settings["MAX_WAITING"], catalogue)
     planner = Planner(
         servers,
         reactor.seconds,
@@ -62,3 +66,15 @@ def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Sit
     ]
     app = allow_origins(application(front_ends), settings["CORS_ORIGINS"])
     return site(reactor, app, settings["THREADS"], settings["MAX_BODY"])
+
+
+def _joined(name: str, sources: Sequence[str]) -> tuple[str, Sequence[str]]:
+    if not name or not sources:
+        return "", ()
+    if not NODE_NAME.fullmatch(name):
+        raise SettingError("JOINED_NAME", f"{name!r} cannot stand before '::'", "use letters, digits, _ and -")
+    unfit = [each for each in sources if not NODE_NAME.fullmatch(each) or each == name]
+    if unfit or len(set(sources)) < len(sources):
+        problem = f"{', '.join(sources)!r} are no names of different data servers, other than {name!r}"
+        raise SettingError("JOINED_SERVERS", problem, "give names, separated by commas, the archive's first")
+    return name, sources

@@ -15,7 +15,7 @@ from services.bridge.catalogue import Catalogue
 from sisock.errors import NodeError, NodeFailed, NodeLate, NodeUnknown, RouterAbsent, TooMuchData
 from sisock.shapes import DataReply, FieldsReply
 
-REMEMBERED_SECONDS = 3.0
+REMEMBERED_SECONDS = 1.0
 """How long an answer to get_fields serves all panels that ask for the same range."""
 RECALLED_SECONDS = 30.0
 """How long a list of fields, of whatever range, says of a field that it is there and what it is."""
@@ -26,6 +26,8 @@ _LISTING_SECONDS = 60.0
 
 class Consumer(Protocol):
     """What the bridge needs of `sisock.client.Consumer`; each failure is a `NodeError`."""
+
+    on_nodes_changed: Callable[[], None] | None
 
     def is_attached(self) -> bool:
         """Whether the router is joined."""
@@ -43,6 +45,7 @@ class Consumer(Protocol):
         start: float,
         end: float,
         min_stride: float | None = ...,
+        operator: str | None = ...,
         deadline: float = ...,
     ) -> Deferred[DataReply]:
         """Ask a data server for data."""
@@ -80,7 +83,14 @@ class Conduct:
 class Servers:
     """Asks data servers, and remembers their fields and their conduct. Lives in the reactor's thread."""
 
-    def __init__(self, consumer: Consumer, clock: Any, now: Callable[[], float], most_waiting: int) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        clock: Any,
+        now: Callable[[], float],
+        most_waiting: int,
+        catalogue: Catalogue | None = None,
+    ) -> None:
         """Know of no data server yet.
 
         Parameters
@@ -93,16 +103,21 @@ class Servers:
             Gives the UNIX time.
         most_waiting
             Requests that may wait for one data server.
+        catalogue
+            Memory of their fields; a new one when not given.
         """
         self.consumer = consumer
-        self.catalogue = Catalogue()
+        self.catalogue = catalogue or Catalogue()
         self._clock = clock
         self._now = now
         self._most_waiting = most_waiting
         self._conduct: dict[str, Conduct] = {}
         self._remembered: dict[object, _Shared] = {}
         self._recalled: dict[str, tuple[float, FieldsReply]] = {}
+        self._listed: dict[str, float] = {}
+        self._hub_heard = False
         self._log = txaio.make_logger()
+        consumer.on_nodes_changed = self._nodes_changed
 
     @asynccontextmanager
     async def waiting_for(self, node: str) -> AsyncIterator[None]:
@@ -141,12 +156,43 @@ class Servers:
         return listed if lately and all(field in listed[0] for field in fields) else None
 
     async def data(
-        self, node: str, fields: list[str], start: float, end: float, min_stride: float, deadline: float
+        self,
+        node: str,
+        fields: list[str],
+        start: float,
+        end: float,
+        min_stride: float,
+        operator: str | None,
+        deadline: float,
     ) -> DataReply:
         """Data of a data server in a time range (sisock times)."""
-        call = self.consumer.get_data(node, fields, start, end, min_stride or None, deadline=_tenths(deadline))
+        stride = min_stride or None
+        call = self.consumer.get_data(node, fields, start, end, stride, operator, deadline=_tenths(deadline))
         reply: DataReply = await self._noting(node, call)
         return reply
+
+    async def joins(self, node: str, deadline: float) -> bool:
+        """Whether `node` is the name of the joined fields; a data server that bears it, too, goes before them."""
+        if node != self.catalogue.joined:
+            return False
+        if not self._hub_heard:
+            with suppress(NodeError):  # Who does not show up does not claim the name.
+                await self._once("nodes", lambda: Deferred.fromCoroutine(self._hear_hub(deadline)))
+            self._hub_heard = True
+        return node == self.catalogue.joined
+
+    def lacks(self, node: str, field: str) -> bool:
+        """Whether the data server has listed its fields of all time lately, and `field` is not among them.
+
+        When it has not, it is asked to, for the next time.
+        """
+        if field in self.catalogue.fields(node):
+            return False
+        if self._clock.seconds() < self._listed.get(node, -math.inf) + RECALLED_SECONDS:
+            return True
+        if ("listing", node) not in self._remembered:
+            Deferred.fromCoroutine(self._await_list(node, _LISTING_SECONDS))
+        return False
 
     async def listing(self, deadline: float) -> frozenset[str]:
         """Names of all fields, as now listed by the data servers online; those of the others as they last were.
@@ -165,7 +211,7 @@ class Servers:
 
     async def _list(self, deadline: float) -> frozenset[str]:
         try:
-            nodes = await self.consumer.nodes(deadline=deadline)
+            nodes = await self._hear_hub(deadline)
         except NodeError:
             if not self.catalogue.nodes():
                 raise
@@ -173,6 +219,19 @@ class Servers:
         asked = [Deferred.fromCoroutine(self._await_list(str(node["name"]), deadline)) for node in nodes]
         await gatherResults(asked, consumeErrors=True)
         return self.catalogue.names()
+
+    async def _hear_hub(self, deadline: float) -> list[dict[str, str]]:
+        nodes: list[dict[str, str]] = await self.consumer.nodes(deadline=deadline)
+        if self.catalogue.joined in {node["name"] for node in nodes}:
+            self._log.warn(
+                "bridge: a data server has the name {name} of the joined fields (JOINED_NAME); it goes before them",
+                name=self.catalogue.joined,
+            )
+            self.catalogue.part()
+        return nodes
+
+    def _nodes_changed(self) -> None:
+        self._hub_heard = False
 
     async def _await_list(self, node: str, patience: float) -> None:
         """Wait for a data server's list, `patience` from when it was asked; one that takes longer is heard later."""
@@ -189,6 +248,7 @@ class Servers:
         try:
             fields, _ = await self._ask_fields(node, *ALL_TIME, _LISTING_SECONDS)
             self.catalogue.replace(node, fields)
+            self._listed[node] = self._clock.seconds()
         except NodeError:
             raise
         except Exception as fault:  # One that nobody foresaw must not keep the other servers from being listed.

@@ -6,24 +6,32 @@ from typing import Any
 from services.bridge.catalogue import SEPARATOR
 from services.bridge.crossing import Crossing
 from services.bridge.handling import Call, Route
-from services.bridge.planner import Missing, Outcome, Planner, without_samples
+from services.bridge.planner import Planner
 from services.bridge.reading import Window, read_object, read_window
 from services.bridge.refusal import Refused, unreadable
 from services.bridge.series import datapoints, draw, milliseconds
+from services.bridge.streams import Missing, Outcome, Stream, Wanted, without_samples
 from services.bridge.targets import has_wildcard, resolve
 from sisock.errors import RouterAbsent
+from sisock.shapes import OPERATORS
 
+_OPERATORS = {None, *OPERATORS}
+_KNOWN = f"{', '.join(OPERATORS)} are known, and none for an envelope of the samples"
 _PLACEHOLDERS = {"", "select metric"}
 """What Grafana sends for a row in which nothing is chosen yet."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One row of a panel: the text that stands in it, Grafana's letter for it, and whether a table is due."""
+    """One row of a panel: the text that stands in it, Grafana's letter for it, and whether a table is due.
+
+    `operator` is what is to be made of the samples, of `sisock.shapes.OPERATORS`; None for an envelope of them.
+    """
 
     text: str
     ref_id: object
     table: bool
+    operator: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,35 +89,40 @@ class SimpleJson:
 
         ``{"target": "weather::apex_humidity", "refId": "A", "datapoints": [[23.1, 1500000000000.0], ..]}``, or a
         table where one is asked. What could not be had is an empty series whose `meta.notices` say why.
+        `meta.finalized_until` is the UNIX time in milliseconds before which samples will not change, for a server that
+        says one.
         """
         body = read_object(call.body)
         targets = self._targets(body.get("targets"))
         window = read_window(body)
         filters, unfit = _filters(body.get("adhocFilters"))
         wild = any(has_wildcard(target.text) for target in targets)
-        known: frozenset[str] = self._crossing.ask(
-            call.client, self._planner.known if wild else self._planner.remembered
-        )
-        asked: list[tuple[Target, str, str | None]] = []
+        known = self._crossing.ask(call.client, self._planner.known) if wild else self._planner.remembered()
+        asked: list[tuple[Target, Wanted | None, str | None]] = []
         for target in targets:
             resolved = resolve(target.text, known, self._most_targets)
             notice = resolved.notice
+            if target.operator not in _OPERATORS:
+                asked.append((target, None, f"there is no operator {target.operator!r:.80}; {_KNOWN}"))
+                continue
             if not resolved.names:
-                asked.append((target, "", notice))
+                asked.append((target, None, notice))
             for name in resolved.names:
                 if len(asked) >= 2 * self._most_targets:
                     raise Refused(413, "too_many_series", f"more than {2 * self._most_targets} series; choose fewer")
                 if all((name.partition(SEPARATOR)[0] == each.node) is each.keep for each in filters):
-                    asked.append((target, name, notice))
+                    asked.append((target, Wanted(name, target.operator), notice))
                     notice = None
-        names = {name for _, name, _ in asked if name}
+        wanted = {each for _, each, _ in asked if each}
         window = window.shared_by(len(asked), self._most_points)
-        outcomes: dict[str, Outcome] = {}
-        if names:
-            outcomes = self._crossing.ask(call.client, self._planner.query, names, window, call.started)
+        outcomes: dict[Wanted, Outcome] = {}
+        if wanted:
+            outcomes = self._crossing.ask(call.client, self._planner.query, wanted, window, call.started)
         return [
-            _reply(target, name, outcomes.get(name), window, [each for each in (notice, unfit) if each])
-            for target, name, notice in asked
+            _reply(
+                target, each, outcomes.get(each) if each else None, window, [text for text in (notice, unfit) if text]
+            )
+            for target, each, notice in asked
         ]
 
     def annotations(self, call: Call) -> object:
@@ -143,7 +156,7 @@ class SimpleJson:
                 continue
             if not isinstance(text, str):
                 raise unreadable(f"'targets[{place}].target' is no string; send \"<server>::<field>\"")
-            targets.append(Target(text, each.get("refId"), each.get("type") == "table"))
+            targets.append(Target(text, each.get("refId"), each.get("type") == "table", _operator(each)))
         return targets
 
 
@@ -159,9 +172,24 @@ def _filters(spoken: object) -> tuple[list[Filter], str | None]:
     return filters, unfit
 
 
-def _reply(target: Target, name: str, outcome: Outcome | None, window: Window, said: list[str]) -> dict[str, Any]:
+def _operator(target: dict[str, Any]) -> str | None:
+    """Read the operator, from where SimpleJSON and simPod put what a person writes beside the target."""
+    for place in ("data", "payload"):
+        beside = target.get(place)
+        spoken = beside.get("operator") if isinstance(beside, dict) else None
+        if spoken not in (None, "", "envelope"):
+            return str(spoken)
+    return None
+
+
+def _reply(
+    target: Target, wanted: Wanted | None, outcome: Outcome | None, window: Window, said: list[str]
+) -> dict[str, Any]:
     """One series or table of the reply."""
+    name = wanted.name if wanted else ""
     reply: dict[str, Any] = {"target": name or target.text[:200]}
+    if wanted and wanted.operator:
+        reply["target"] = f"{wanted.operator}({name})"
     if isinstance(target.ref_id, str):
         reply["refId"] = target.ref_id
     notices = [("warning", sentence) for sentence in said]
@@ -171,7 +199,7 @@ def _reply(target: Target, name: str, outcome: Outcome | None, window: Window, s
     elif outcome is not None:
         interval = outcome.interval
         series = draw(outcome, window)
-        notices += series.notices
+        notices += [*outcome.notices, *series.notices]
         if not series.t.size:
             node, _, field = name.partition(SEPARATOR)
             notices.append(("info", without_samples(node, field)))
@@ -194,6 +222,15 @@ def _reply(target: Target, name: str, outcome: Outcome | None, window: Window, s
         reply["datapoints"] = []
     else:
         reply["datapoints"] = datapoints(series, window, interval)
-    if notices:
-        reply["meta"] = {"notices": [{"severity": severity, "text": text} for severity, text in notices]}
+    if meta := _meta(outcome, notices):
+        reply["meta"] = meta
     return reply
+
+
+def _meta(outcome: Outcome | None, notices: list[tuple[str, str]]) -> dict[str, Any]:
+    meta: dict[str, Any] = {}
+    if isinstance(outcome, Stream) and outcome.finalized_until is not None:
+        meta["finalized_until"] = round(outcome.finalized_until * 1e3, 3)
+    if notices:
+        meta["notices"] = [{"severity": severity, "text": text} for severity, text in notices]
+    return meta

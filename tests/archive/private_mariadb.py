@@ -79,7 +79,7 @@ class PrivateMariaDB:
         program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
         with (self.folder / "mariadbd.log").open("ab") as log:
             command = [program, "--no-defaults", *self._places, *self._own, *_FAST, *_AS_CONFIGURED]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_end_with_us)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_end_with_us)  # noqa: PLW1509
         deadline = time.monotonic() + _WITHIN
         while self._client("SELECT 1", check=False).returncode != 0:
             assert self.process.poll() is None, f"mariadbd ended: {self.log()[-2000:]}"

@@ -44,7 +44,8 @@ def observatory(site: Site) -> Iterator[Site]:
 
 
 def nodes(site: Site) -> set[str]:
-    return {name.partition("::")[0] for name in site.http("/search", {"target": ""})}
+    """Data servers that have listed fields; "feeds" is the name of the joined ones."""
+    return {name.partition("::")[0] for name in site.http("/search", {"target": ""})} - {"feeds"}
 
 
 def live_names(site: Site) -> list[str]:
@@ -72,6 +73,24 @@ def test_one_feed_and_all_feeds_serve_the_same_samples(observatory: Site) -> Non
     one, whole = observatory.query("one::channel_00", FEED, start=start, end=start + 5)
     assert one["datapoints"] == whole["datapoints"]
     assert len(one["datapoints"]) >= 40
+
+
+def test_a_live_feed_is_there_under_its_joined_name_and_the_missing_archive_is_told(observatory: Site) -> None:
+    end = time.time() - 2
+    joined, live = observatory.query("feeds" + FEED[len("data_feed") :], FEED, start=end - 5, end=end)
+    assert joined["datapoints"] == live["datapoints"] != []
+    assert "nobody named 'g3_reader' is online" in joined["meta"]["notices"][0]["text"]
+
+
+def test_numbers_of_our_servers_travel_as_bytes(observatory: Site) -> None:
+    import numpy as np
+    from twisted.internet.threads import blockingCallFromThread
+
+    with observatory.client() as client:
+        question = ("apex_archive", ["apex_radiometer"], 1500163200, 1500249600, 100.0)
+        reply = blockingCallFromThread(client._reactor, client._consumer.get_data, *question)
+        assert isinstance(reply["data"]["apex_radiometer"], np.ndarray)
+        assert client.get_data(*question)["data"]["apex_radiometer"] == reply["data"]["apex_radiometer"].tolist()
 
 
 def test_the_example_weather_is_there_in_its_time(observatory: Site) -> None:

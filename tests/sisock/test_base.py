@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 from autobahn.wamp.exception import ApplicationError
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock, LoopingCall
 from twisted.python.failure import Failure
 
 from sisock.base import DataNodeServer
+from sisock.packing import unpack
+from sisock.shapes import check_data
 
 FIELDS = ({"x": {"timeline": "t", "type": "number"}}, {"t": {"field": ["x"]}})
 
@@ -146,3 +148,51 @@ def test_a_reply_of_a_wrong_length_is_the_servers_clear_error() -> None:
     result(server._answer_get_fields(1, 0))
     with pytest.raises(ApplicationError, match="1 values, but its timeline has 2 stamps"):
         result(server._answer_get_data(["x"], 1, 0))
+
+
+def test_packed_a_reply_is_what_it_is_plain() -> None:
+    reply = {"data": {"x": np.array([1.0, np.nan])}, "timeline": {"t": {"t": np.array([1.0, 2.0])}}}
+    answer = result(server_that(get_data=lambda *_: reply)._answer_get_data_packed(["x"], 1, 0))
+    assert answer["data"]["x"] == {"packed": "float", "data": np.array([1.0, np.nan]).tobytes()}
+    assert check_data(unpack(answer), ["x"]) == {
+        "data": {"x": [1.0, None]},
+        "timeline": {"t": {"t": [1.0, 2.0], "finalized_until": None}},
+    }
+    assert result(server_that(get_data=lambda *_: False)._answer_get_data_packed(["x"], 1, 0)) is False
+
+
+def test_an_operator_reaches_only_a_server_that_offers_it() -> None:
+    asked: list[Any] = []
+    empty: Any = {"data": {"x": []}, "timeline": {}}
+
+    def old(_self: Any, _field: Any, _start: Any, _end: Any, min_stride: Any = None) -> Any:
+        asked.append(min_stride)
+        return empty
+
+    def new(_self: Any, _field: Any, _start: Any, _end: Any, _stride: Any = None, operator: str | None = None) -> Any:
+        asked.append(operator)
+        return empty
+
+    for answer in ("_answer_get_data", "_answer_get_data_packed"):
+        without, offering = server_that(get_data=old), server_that(get_data=new, operators=frozenset({"min", "mean"}))
+        result(getattr(without, answer)(["x"], 1, 0, 2.0))
+        result(getattr(offering, answer)(["x"], 1, 0, 2.0))
+        result(getattr(offering, answer)(["x"], 1, 0, 2.0, "mean"))
+        assert asked == [2.0, None, "mean"]
+        for server, operator, sentence in (
+            (without, "mean", "data server 'mine' has no operator 'mean'; it offers none"),
+            (offering, "max", "data server 'mine' has no operator 'max'; it offers mean, min"),
+            (offering, ["mean"], "has no operator"),
+        ):
+            with pytest.raises(ApplicationError, match=sentence) as refusal:
+                result(getattr(server, answer)(["x"], 1, 0, 2.0, operator))
+            assert refusal.value.error == "org.simonsobservatory.error.operator"
+        asked.clear()
+
+
+def test_an_operator_reaches_a_blocking_server() -> None:
+    server = server_that(get_data_blocking=lambda *asked: asked, operators=frozenset({"mean"}))
+    server._in_a_thread = lambda answer, *args: answer(*args)  # type: ignore[method-assign]
+    for asked in ((["x"], 1, 0, 2.0, "mean"), (["x"], 1, 0, 2.0)):
+        got = maybeDeferred(server._ask_author, *asked, *[None] * (5 - len(asked)))
+        assert result(got)[1:] == asked

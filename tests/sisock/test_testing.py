@@ -8,8 +8,9 @@ import pytest
 from twisted.internet.defer import succeed
 
 from sisock.base import DataNodeServer
+from sisock.shapes import OPERATORS
 from sisock.testing import ContractError, check_contract
-from sisock.thinning import envelope
+from sisock.thinning import aggregate, envelope
 from sisock.times import time_range
 
 NOW = 1_700_000_000.0
@@ -105,6 +106,53 @@ def test_a_blocking_data_node_server_is_asked_without_a_reactor() -> None:
             return good.get_data(*args)
 
     check(Blocking())
+
+
+class Offers(Good):
+    """Server that offers every operator."""
+
+    operators = frozenset(OPERATORS)
+
+    def get_data(self, *args: Any, operator: str | None = None) -> Any:
+        if operator is None:
+            return super().get_data(*args)
+        field, start, end, stride = args
+        reply = super().get_data(field, start, end)
+        for name, timeline in reply["timeline"].items():
+            mine = {each: reply["data"][each] for each in field if self.values[each][0] == name}
+            timeline["t"], made = aggregate(timeline["t"], mine, stride, operator, self.range(start, end)[0])
+            reply["data"].update(made)
+        return reply
+
+
+def test_a_server_that_offers_operators_passes() -> None:
+    check(Offers())
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_operator_that_makes_something_else_is_named(operator: str) -> None:
+    class Mistaken(Offers):
+        operators = frozenset({operator})
+
+        def get_data(self, *args: Any, operator: str | None = None) -> Any:
+            reply = super().get_data(*args, operator=operator)
+            if operator is not None:
+                reply["data"] = {name: values[1:] * 1.5 + 200 if self.values[name][1] == "number" else values[1:]
+                                 for name, values in reply["data"].items()}  # fmt: skip
+                for timeline in reply["timeline"].values():
+                    timeline["t"] = timeline["t"][1:]
+            return reply
+
+    assert breaches(Mistaken()) == {"operators"}
+
+
+class AnotherOperator(Good):
+    operators = frozenset({"median"})
+
+
+class ThinsInstead(Offers):
+    def get_data(self, *args: Any, operator: str | None = None) -> Any:
+        return super().get_data(*args)
 
 
 class IncludesEnd(Good):
@@ -271,6 +319,8 @@ class Empty(Good):
         (TooMuchAsNone, "data_have_their_shape"),
         (TooMuch, "too_much"),
         (Empty, "fields_have_their_shape"),
+        (AnotherOperator, "operators"),
+        (ThinsInstead, "operators"),
     ],
 )
 def test_a_broken_rule_is_named(server: type[Good], rule: str) -> None:

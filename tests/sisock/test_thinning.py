@@ -1,9 +1,13 @@
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sisock.thinning import envelope, stride_for
+from sisock.shapes import OPERATORS
+from sisock.thinning import aggregate, envelope, stride_for
 
 stamps = st.lists(st.floats(0, 2000, allow_nan=False, width=32), min_size=0, max_size=300, unique=True).map(
     lambda t: np.sort(np.asarray(t, dtype=float))
@@ -126,3 +130,54 @@ def test_the_larger_of_both_strides_counts(
     count: int, min_stride: float | None, max_points: int, expected: float | None
 ) -> None:
     assert stride_for(count, 0.0, 100.0, min_stride, max_points) == expected
+
+
+def plain_aggregate(samples: list[tuple[float, Any]], stride: float, operator: str, start: float) -> dict[float, Any]:
+    cells: dict[float, list[Any]] = {}
+    for stamp, value in samples:
+        cell = cells.setdefault(max(math.floor(stamp / stride) * stride, start), [])
+        if value is not None and not math.isnan(value):
+            cell.append(value)
+    made: dict[str, Any] = {"mean": lambda v: sum(v) / len(v), "sum": sum, "min": min, "max": max, "count": len,
+                            "first": lambda v: v[0], "last": lambda v: v[-1]}  # fmt: skip
+    return {cell: made[operator](v) if v or operator == "count" else None for cell, v in cells.items()}
+
+
+@given(
+    st.lists(st.tuples(st.integers(100, 900), st.integers(-50, 50) | st.just(math.nan)), unique_by=lambda s: s[0]),
+    st.integers(1, 200),
+    st.sampled_from(OPERATORS),
+    st.booleans(),
+)
+def test_operators_make_of_each_cell_what_a_plain_loop_makes(
+    samples: list[tuple[int, float]], stride: int, operator: str, booleans: bool
+) -> None:
+    samples.sort()
+    t = np.array([stamp for stamp, _ in samples], dtype=float)
+    plain: list[Any] = [value for _, value in samples]
+    values: Any = np.array(plain, dtype=float)
+    if booleans:
+        plain = [None if math.isnan(value) else value > 0 for value in plain]
+        values = np.array(plain, dtype=object)
+    stamps, got = aggregate(t, {"x": values}, float(stride), operator, 100.0)
+    due = plain_aggregate(list(zip(t.tolist(), plain, strict=True)), stride, operator, 100.0)
+    assert stamps.tolist() == sorted(due)
+    for value, expected in zip(got["x"].tolist(), due.values(), strict=True):
+        if expected is None:
+            assert value is None or math.isnan(value)
+        else:
+            assert value == pytest.approx(expected)
+            assert type(value) is (bool if booleans and operator in ("min", "max", "first", "last") else float)
+
+
+def test_text_has_a_count_a_first_and_a_last_value_and_no_mean() -> None:
+    t, words = np.arange(4.0), np.array(["a", None, None, "d"], dtype=object)
+    made = {each: aggregate(t, {"x": words}, 2.0, each, 0.0)[1]["x"].tolist() for each in OPERATORS}
+    assert (made["count"], made["first"], made["last"], made["mean"]) == (
+        [1, 1], ["a", "d"], ["a", "d"], [None, None]
+    )  # fmt: skip
+
+
+def test_without_a_stride_an_operator_makes_one_value_of_the_range() -> None:
+    stamps, made = aggregate(np.array([5.0, 6.0]), {"x": np.array([1.0, 3.0])}, None, "mean", 4.0)
+    assert (stamps.tolist(), made["x"].tolist()) == ([4.0], [2.0])

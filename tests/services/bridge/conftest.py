@@ -16,6 +16,7 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.threads import blockingCallFromThread
+from twisted.logger import globalLogPublisher
 
 from services.bridge.server import bridge
 from sisock.client import Consumer
@@ -82,15 +83,15 @@ class Fake(Consumer):
     def is_attached(self) -> bool:
         return self.attached
 
-    def call(self, procedure: str, *args: Any, **_options: Any) -> Deferred:
+    def call(self, procedure: str, *args: Any, **keywords: Any) -> Deferred:
         self.calls.append((procedure, args))
         if procedure == GET_DATA_NODE:
             listed = [{"name": name, "description": f"the {name}"} for name in self.servers]
             return succeed(listed) if self.hub else fail(ApplicationError(ApplicationError.NO_SUCH_PROCEDURE, "no hub"))
         *_, name, method = procedure.split(".")
-        if name not in self.servers:
+        if not hasattr(self.servers.get(name), method):
             return fail(ApplicationError(ApplicationError.NO_SUCH_PROCEDURE, "no callee"))
-        answer = maybeDeferred(getattr(self.servers[name], method), *args)
+        answer = maybeDeferred(getattr(self.servers[name], method), *args, **keywords)
         if not answer.called:
             outer: Deferred = Deferred(lambda _d: self.cancelled.append(name))
             answer.addBoth(lambda result: outer.called or outer.callback(result))
@@ -189,6 +190,15 @@ def nodes() -> Any:
 
     made = (good, silent, raising, answering, table, notices, request, iso)
     return SimpleNamespace(NOW=NOW, Node=Node, **{each.__name__: each for each in made})
+
+
+@pytest.fixture
+def logged():
+    """Events of Twisted's log while the test runs."""
+    events = []
+    globalLogPublisher.addObserver(events.append)
+    yield events
+    globalLogPublisher.removeObserver(events.append)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogLevel
 
 RANGE = {"from": "2023-11-14T22:13:20.000Z", "to": "2023-11-14T22:14:20.000Z"}
 TARGETS = [{"target": "good::a", "refId": "A"}]
@@ -33,15 +33,6 @@ def with_range(start, end):
 def waiting(bridge):
     """Requests that wait for each data server."""
     return [each["waiting"] for each in bridge.ask("/health/ready").json["servers"]]
-
-
-@pytest.fixture
-def logged():
-    """Events of Twisted's log while the test runs."""
-    events = []
-    globalLogPublisher.addObserver(events.append)
-    yield events
-    globalLogPublisher.removeObserver(events.append)
 
 
 UNREADABLE = {

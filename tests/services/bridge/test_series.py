@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.bridge.planner import Stream
 from services.bridge.reading import Window
 from services.bridge.series import datapoints, draw
+from services.bridge.streams import Stream
 
 FIELD = {"description": None, "timeline": "t", "type": "number", "units": None}
 
@@ -81,3 +81,10 @@ def test_text_and_booleans_keep_their_type():
     assert draw(stream([1, 2], ["a", None], "string"), window).plain() == ["a", None]
     assert draw(stream([1, 2], [1.5, "broken"]), window).type == "string"
     assert draw(stream([1, 2, 3], [True, None, False], "bool"), window).plain() == [True, None, False]
+
+
+def test_the_cell_that_the_range_cuts_is_drawn_where_the_range_begins():
+    window = Window(1000, 1010, points=2)
+    cells = Stream(FIELD, [994.0, 999.9999999, 1005.0, 1010.0], [1.0, 2.0, 3.0, 4.0], None, operator="mean")
+    assert draw(cells, window).t.tolist() == [1000.0, 1005.0]
+    assert draw(cells, window).values.tolist() == [2.0, 3.0]

@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from services.bridge.servers import ALL_TIME, Busy, Servers
+from services.bridge.servers import ALL_TIME, REMEMBERED_SECONDS, Busy, Servers
 from sisock.errors import NodeFailed, NodeLate, NodeUnknown, RouterAbsent
 
 FIELDS = (
@@ -58,7 +58,7 @@ def test_panels_that_ask_for_the_same_range_share_one_call(servers, consumer, cl
     assert len(consumer.asked) == 1
     consumer.asked[0].callback(FIELDS)
     assert waiting == [[FIELDS]] * 3
-    clock.advance(2.9)
+    clock.advance(REMEMBERED_SECONDS - 0.1)
     assert start(servers.fields("n", 1, 2, 10.0))[1] == [FIELDS]
     start(servers.fields("n", 1, 3, 10.0))
     assert len(consumer.asked) == 2, "another range is another question"

@@ -391,3 +391,73 @@ def test_all_time_may_be_asked_from_the_epoch_on(serve, nodes):
         (series,) = bridge.ask("/query", body).json
     assert [t for _, t in series["datapoints"]] == [1000 * t for t in range(1, 10)]
     assert bridge.consumer.calls[-1][1][1] == 1.0, "zero and below would be seconds before now"
+
+
+def offering(nodes, *operators):
+    """A data server that offers operators, and answers 7 three times: in the first, fourth and fifth second."""
+    asked = []
+
+    def packed(fields, start, _end, stride, operator=None):
+        asked.append((sorted(fields), stride, operator))
+        if operator is not None and operator not in operators:
+            raise ApplicationError("org.simonsobservatory.error.operator", "no", list(operators))
+        t = [start, start + 3, start + 4]
+        return {"data": {f: [7.0] * 3 for f in fields}, "timeline": {"t": {"t": t, "finalized_until": start + 3.5}}}
+
+    node = nodes.Node(lambda *_: nodes.table(), lambda *_: pytest.fail("asked for lists"))
+    node.get_data_packed = packed
+    return node, asked
+
+
+@pytest.mark.parametrize("place", ["data", "payload"])
+def test_a_target_may_ask_for_an_operator_and_what_it_makes_is_not_thinned_again(serve, nodes, place):
+    node, asked = offering(nodes, "mean", "min")
+    mean = {"target": "n::a", "refId": "A", place: {"operator": "mean"}}
+    least = {"target": "n::(a|b)", "refId": "B", place: {"operator": "min", "other": 1}}
+    plain = {"target": "n::a", "refId": "C", place: {"operator": ""}}
+    with serve({"n": node}) as bridge:
+        replies = bridge.query(mean, least, plain, seconds=60, maxDataPoints=10)
+    assert [each["target"] for each in replies] == ["mean(n::a)", "min(n::a)", "min(n::b)", "n::a"]
+    assert [len(each["datapoints"]) for each in replies] == [3, 3, 3, 1]
+    assert sorted(asked, key=lambda call: str(call[2])) == [
+        (["a"], 6.0, None), (["a"], 6.0, "mean"), (["a", "b"], 6.0, "min")
+    ]  # fmt: skip
+
+
+def test_an_operator_that_nobody_knows_or_that_the_server_has_not_is_said_and_costs_its_series_only(serve, nodes):
+    node, asked = offering(nodes, "mean", "min")
+    targets = [{"target": "n::a", "data": {"operator": each}} for each in ("median", "max", 5, {"x": 1}, "mean")]
+    with serve({"n": node, "old": nodes.good()}) as bridge:
+        *bad, good = bridge.query(*targets)
+        (old,) = bridge.query({"target": "old::a", "payload": {"operator": "mean"}})
+    sentences = ["there is no operator 'median'; mean, min, max, first, last, count, sum are known",
+                 "data server 'n' has no operator 'max'; it offers mean, min", "there is no operator '5'",
+                 "there is no operator", "data server 'old' has no operator 'mean'; it offers none"]  # fmt: skip
+    for reply, sentence in zip([*bad, old], sentences, strict=True):
+        assert sentence in nodes.notices(reply)
+        assert reply["datapoints"] == []
+    assert good["datapoints"]
+    assert [operator for _, _, operator in asked].count("max") == 1, "asking again makes no difference"
+
+
+def test_what_is_beside_a_target_and_no_object_says_nothing(serve, nodes):
+    with serve({"good": nodes.good()}) as bridge:
+        for beside in (None, [], "mean", 3, {"operator": None}, {"operator": "envelope"}):
+            (series,) = bridge.query({"target": "good::a", "data": beside, "payload": beside})
+            assert len(series["datapoints"]) == 60
+
+
+def test_a_series_says_until_when_it_is_final_where_its_server_says_so(serve, nodes):
+    node, _ = offering(nodes)
+    with serve({"n": node, "good": nodes.good()}) as bridge:
+        series, without = bridge.query("n::a", "good::a")
+    assert series["meta"] == {"finalized_until": nodes.NOW * 1000 + 3500}
+    assert "meta" not in without
+
+
+def test_the_count_of_text_is_a_number(serve, nodes):
+    node, _ = offering(nodes, "count")
+    node.get_fields = lambda *_: nodes.table(kind="string")
+    with serve({"n": node}) as bridge:
+        (series,) = bridge.query({"target": "n::a", "data": {"operator": "count"}})
+    assert series["datapoints"][0][0] == 7

@@ -1,0 +1,135 @@
+"""Questions to one data server: what it must have listed first, and what is to be heard when it fails."""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import txaio
+from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
+
+from services.bridge.servers import Servers
+from services.bridge.streams import Missing, Outcome, Question, Stream, without_samples
+from sisock.errors import NodeError, NodeFailed, RouterAbsent, TooMuchData
+from sisock.shapes import DataReply, FieldsReply
+
+_MOST_APART = 20
+"""Fields that are asked one by one after they failed together; more of them would be a flood."""
+
+_Result = TypeVar("_Result")
+Answer = Mapping[str, Outcome] | RouterAbsent
+"""What became of each field of a question."""
+
+
+class Asking:
+    """Asks a data server questions, side by side. Lives in the reactor's thread."""
+
+    def __init__(self, servers: Servers, now: Callable[[], float]) -> None:
+        self.servers = servers
+        self._now = now
+        self._log = txaio.make_logger()
+
+    async def ask(self, node: str, questions: Sequence[Question], until: float) -> list[Answer]:
+        """Ask `node`, which takes one place among those that wait for it.
+
+        Parameters
+        ----------
+        node
+            The data server.
+        questions
+            Each with at least one field.
+        until
+            When the answers are due, by the clock of the reactor.
+
+        Returns
+        -------
+        One answer to each question, in their order. Only that the client has gone is raised.
+        """
+        try:
+            async with self.servers.waiting_for(node):
+                return await together([self._answer(node, question, until) for question in questions])
+        except NodeError as error:
+            return [dict.fromkeys(question.fields, Missing(str(error))) for question in questions]
+
+    async def _answer(self, node: str, question: Question, until: float) -> Answer:
+        try:
+            return await self._answer_in_turn(node, question, until)
+        except RouterAbsent as error:
+            return error
+        except NodeError as error:
+            return dict.fromkeys(question.fields, Missing(str(error)))
+        except CancelledError:
+            raise  # The client has gone.
+        except Exception:  # The one place where a fault that nobody foresaw is kept from the other panels.
+            self._log.failure("bridge: the answer of {node} could not be used", node=node)
+            why = f"the answer of data server {node!r} could not be used; see the log"
+            return dict.fromkeys(question.fields, Missing(why))
+
+    async def _answer_in_turn(self, node: str, question: Question, until: float) -> dict[str, Outcome]:
+        fields = question.fields
+        if recalled := self.servers.recall(node, fields):
+            with suppress(NodeFailed, TooMuchData):
+                outcomes = await self._data(node, fields, question, recalled, until)
+                if not any(isinstance(outcome, Missing) for outcome in outcomes.values()):
+                    return outcomes
+            # Other ranges may have other fields on other timelines: hear what there is in this one.
+        listed = await self.servers.fields(node, question.start, question.end, until - self._now())
+        due = [field for field in fields if field in listed[0]]
+        outcomes = {field: self.unlisted(node, field) for field in fields if field not in listed[0]}
+        try:
+            return outcomes | await self._data(node, due, question, listed, until) if due else outcomes
+        except (NodeFailed, TooMuchData) as error:
+            if not 1 < len(due) <= _MOST_APART:
+                raise
+            self._log.debug("bridge: asking {node} field by field: {error}", node=node, error=error)
+        for field in due:
+            try:
+                outcomes |= await self._data(node, [field], question, listed, until)
+            except (NodeFailed, TooMuchData) as error:
+                outcomes[field] = Missing(str(error))
+        return outcomes
+
+    async def _data(
+        self, node: str, fields: Sequence[str], question: Question, listed: FieldsReply, until: float
+    ) -> dict[str, Outcome]:
+        left = until - self._now()
+        reply = await self.servers.data(
+            node, list(fields), question.start, question.end, question.stride, question.operator, left
+        )
+        return {field: _stream(field, listed, reply, question.operator) for field in fields}
+
+    def unlisted(self, node: str, field: str) -> Missing:
+        """Say that a data server does not list a field, at least not in this time range."""
+        known = self.servers.catalogue.fields(node)
+        if field in known:
+            return Missing(without_samples(node, field), "info", unlisted=True)
+        alike = next((name for name in known if name.lower() == field.lower()), None)
+        hint = f"; did you mean {alike!r}?" if alike else ""
+        return Missing(f"data server {node!r} has no field {field[:200]!r}{hint}", unlisted=True)
+
+
+async def together(work: Sequence[Coroutine[Deferred[Any], Any, _Result]]) -> list[_Result]:
+    """Run coroutines side by side; when one fails, its error is raised, and when this is cancelled, all are."""
+    if len(work) == 1:
+        return [await work[0]]
+    try:
+        results: list[_Result] = await gatherResults(map(Deferred.fromCoroutine, work), consumeErrors=True)
+    except FirstError as error:
+        raise error.subFailure.value from None
+    return results
+
+
+def _stream(field: str, listed: FieldsReply, reply: DataReply, operator: str | None) -> Outcome:
+    fields, timelines = listed
+    interval = timelines[fields[field]["timeline"]]["interval"]
+    values = reply["data"][field]
+    # Old servers name timelines of a reply otherwise than those of get_fields, and list the fields of each.
+    name = next((name for name, each in reply["timeline"].items() if field in each.get("fields", ())), None)
+    timeline = reply["timeline"].get(fields[field]["timeline"] if name is None else name)
+    if timeline is None and len(reply["timeline"]) == 1:
+        timeline = next(iter(reply["timeline"].values()))
+    until = timeline["finalized_until"] if timeline else None
+    if not len(values):
+        return Stream(fields[field], [], [], interval, until, operator)
+    if timeline is None or len(timeline["t"]) != len(values):
+        return Missing(f"the reply does not say the times of {field!r}; its data server needs a correction")
+    return Stream(fields[field], timeline["t"], values, interval, until, operator)
