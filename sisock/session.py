@@ -11,7 +11,6 @@ more when the reason changes.
 
 import gc
 import io
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
 from twisted.python.failure import Failure
 
+from sisock.backoff import Backoff
 from sisock.config import Router, declared_options, load_settings
 from sisock.errors import SettingError, SisockError
 
@@ -123,24 +123,6 @@ def problem_of(error: BaseException) -> str:
 class _Service(ClientService):
     # Each retry is worth no line of the log: `connect` says once what is waited for.
     _log = Logger(observer=FilteringLogObserver(globalLogPublisher, [LogLevelFilterPredicate(LogLevel.warn)]))
-
-
-class Backoff:
-    """Delays between attempts: growing while they fail, short again once a session has joined."""
-
-    def __init__(self, shortest: float = 0.25, factor: float = 1.6, longest: float = 5.0) -> None:
-        self._shortest, self._factor, self._longest = shortest, factor, longest
-        self._failures = 0
-
-    def reset(self) -> None:
-        """Start again from the shortest delay."""
-        self._failures = 0
-
-    def __call__(self, _attempts_to_connect: int) -> float:
-        """Seconds to wait; with up to a fifth at random, so that a whole site does not knock at the same time."""
-        delay = min(self._shortest * self._factor**self._failures, self._longest)
-        self._failures = min(self._failures + 1, 32)
-        return delay * random.uniform(0.8, 1.0)  # noqa: S311 (no cryptography)
 
 
 def connect(session: RouterSession, router: Router, clock: Any) -> ClientService:

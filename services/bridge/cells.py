@@ -64,8 +64,14 @@ def seam_of(course: Course, whole: Stream, window: Window) -> Seam | None:
 
 
 def _length(step: float, asked: float) -> float:
-    """Free the length of a cell from the rounding of stamps: over thousands of cells, it would add up."""
-    return next((each for each in (asked, float(round(step))) if abs(step - each) < _CLOSE), step)
+    """Length of a cell from the least step between two: where cells are empty, that is a multiple of what was asked.
+
+    Stamps are rounded, which over thousands of cells would add up, so that a length near whole seconds is taken as
+    such.
+    """
+    if abs(step - round(step / asked) * asked) < _CLOSE:
+        return asked
+    return float(round(step)) if abs(step - round(step)) < _CLOSE else step
 
 
 def ingredients(operator: str) -> tuple[str, ...]:

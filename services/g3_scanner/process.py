@@ -9,7 +9,7 @@ from multiprocessing import Pipe
 from typing import Any
 
 from services.g3_scanner.messages import Look
-from sisock.session import Backoff
+from sisock.backoff import Backoff
 
 _BY_ORDER = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

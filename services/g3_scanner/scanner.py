@@ -24,8 +24,8 @@ from services.g3_scanner.progress import Progress
 from services.g3_scanner.survey import Survey
 from services.g3_scanner.trouble import Trouble
 from services.g3_scanner.walking import shown
+from sisock.backoff import Backoff
 from sisock.errors import SettingError
-from sisock.session import Backoff
 
 _PULSE = 5.0
 """Seconds between looks for work that others have found: another host's scanner, or somebody's `retry`."""

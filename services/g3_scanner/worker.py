@@ -22,7 +22,7 @@ from services.g3_scanner.blame import blame
 from services.g3_scanner.faults import is_race, outside, sentence
 from services.g3_scanner.logs import start_logging
 from services.g3_scanner.messages import Claimed, Done, Idle, Look, Report, Stuck
-from sisock.session import Backoff
+from sisock.backoff import Backoff
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _STEP_SECONDS = 900.0

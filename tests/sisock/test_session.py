@@ -2,9 +2,10 @@ import pytest
 from autobahn.wamp import auth
 from autobahn.wamp.types import Challenge, ComponentConfig, SessionDetails
 
+from sisock.backoff import Backoff
 from sisock.config import Router
 from sisock.errors import SisockError
-from sisock.session import Backoff, RouterSession
+from sisock.session import RouterSession
 
 
 def session(secret: str = "hush") -> RouterSession:

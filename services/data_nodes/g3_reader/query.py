@@ -4,10 +4,10 @@ Zoomed out, it is answered from buckets of the pyramid; where the range cuts a b
 lies, from the samples themselves. Zoomed in, all of it is. So the answer is that of a loop over all samples.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,13 @@ from services.data_nodes.g3_reader.catalogue import Recorded
 from services.data_nodes.g3_reader.files import FrameCache, samples_of
 from services.data_nodes.g3_reader.window import (
     Buckets,
+    BucketsOf,
     FrameRow,
+    FramesOf,
     State,
-    buckets_in,
+    buckets_of,
     count_in,
-    frames_in,
+    frames_of,
     newest_hour,
 )
 from services.data_nodes.g3_reader.zoom import cover, level_for, rounded
@@ -43,8 +45,31 @@ _MOST_FRAMES = 50_000
 _MOST_BYTES = 2**26
 """Bytes of frames that are decoded rather than to answer more coarsely than was asked."""
 
+T = TypeVar("T")
 Values = NDArray[Any]
 Samples = tuple[Ticks, Values]
+Parts = tuple[dict[str, Buckets], dict[str, Samples], dict[str, Samples]]
+"""The range laid out: buckets, and the samples before and after them."""
+Asking = Generator[FramesOf | BucketsOf, Any, T]
+"""Work that stops at each question to the index and goes on with the answer."""
+
+
+def ask_together(connection: Connection, askings: Sequence[Asking[T]]) -> list[T]:
+    """Do several works side by side, and put their questions to the index together; their results."""
+    results: dict[int, T] = {}
+    answers: dict[int, Any] = dict.fromkeys(range(len(askings)))
+    while answers:
+        asked: dict[int, FramesOf | BucketsOf] = {}
+        for at, answer in answers.items():
+            try:
+                asked[at] = askings[at].send(answer)
+            except StopIteration as done:
+                results[at] = done.value
+        frames = {at: question for at, question in asked.items() if isinstance(question, FramesOf)}
+        buckets = {at: question for at, question in asked.items() if isinstance(question, BucketsOf)}
+        answers = dict(zip(frames, frames_of(connection, list(frames.values()), _MOST_FRAMES), strict=True))
+        answers |= dict(zip(buckets, buckets_of(connection, list(buckets.values())), strict=True))
+    return [results[at] for at in range(len(askings))]
 
 
 @dataclass(frozen=True)
@@ -111,8 +136,8 @@ class Query:
         }
         self._newest = max((last for _, last in standing.values()), default=0)
 
-    def answer(self, min_stride: float | None, max_points: int, room: int) -> Answer | None:
-        """Choose where to take it from, and answer.
+    def answer(self, min_stride: float | None, max_points: int, room: int) -> Asking[Answer | None]:
+        """Choose where to take it from, and answer; `ask_together` puts the questions that come meanwhile.
 
         Parameters
         ----------
@@ -145,7 +170,7 @@ class Query:
             return None
         cells = self._cells(stride)
         if cells.level is None or self._operator in _IN_FRAMES:
-            frames = self._frames(first, last)
+            frames = yield from self._frames(first, last)
             if self._bearable(frames, stride):
                 points = self._reduce({}, self._samples(frames, self._start, self._end), {}, cells)
                 return self._finish(points, cells, stride, max_points, room)
@@ -156,7 +181,8 @@ class Query:
             cells = _Cells(rounded(float(cells.length or 1), FINEST), FINEST)
         if self._operator is None and cells.length is not None:
             stride = cells.length / 2 / TICKS
-        return self._finish(self._reduce(*self._parts(cells, first), cells), cells, stride, max_points, room)
+        parts = yield from self._parts(cells, first)
+        return self._finish(self._reduce(*parts, cells), cells, stride, max_points, room)
 
     def _bearable(self, frames: Sequence[FrameRow], stride: float | None) -> bool:
         """Whether so many frames may be decoded; where a coarser answer would do, not as many."""
@@ -171,56 +197,59 @@ class Query:
         level = level_for(length)
         return _Cells(max(round(length), 1), None) if level is None else _Cells(rounded(length, level), level)
 
-    def _frames(self, start: int, end: int) -> list[FrameRow]:
-        rows = frames_in(self._connection, self._ids, [(start // HOUR, (end - 1) // HOUR + 1)], _MOST_FRAMES)
+    def _frames(self, start: int, end: int) -> Asking[list[FrameRow]]:
+        rows: list[FrameRow] = yield FramesOf(self._ids, [(start // HOUR, (end - 1) // HOUR + 1)])
         return [row for row in rows if row.first < end and row.last >= start]
 
     def _samples(self, frames: Sequence[FrameRow], start: int, end: int) -> dict[str, Samples]:
         places = [row.place for row in frames if row.first < end and row.last >= start]
         return samples_of(self._cache.blocks(places), self._wanted, start, end)
 
-    def _parts(self, cells: _Cells, first: int) -> tuple[dict[str, Buckets], dict[str, Samples], dict[str, Samples]]:
+    def _parts(self, cells: _Cells, first: int) -> Asking[Parts]:
         """The range laid out: buckets, and the samples before and after them. Nothing is before `first`."""
         assert cells.level is not None  # noqa: S101 - who asks has chosen one
         hour = (min(self._end, self._newest + 1) - 1) // HOUR
-        head, near = self._of_hours(first // HOUR, hour)
+        head, near = yield from self._of_hours(first // HOUR, hour)
         near = [row for row in near if row.first < self._end]
         if not near:
             earlier = newest_hour(self._connection, self._ids, hour)
-            near = [] if earlier is None else self._of_hours(earlier, earlier)[1]
+            near = [] if earlier is None else (yield from self._of_hours(earlier))[0]
         newest = self._newest_of(near)
         if newest < first:
             return {}, {}, {}
         left = -(-first // FINEST.bucket) * FINEST.bucket
         right = max(newest // FINEST.bucket * FINEST.bucket, first)
         if left >= right:
-            return {}, self._samples(self._frames(first, newest + 1), self._start, self._end), {}
+            frames = yield from self._frames(first, newest + 1)
+            return {}, self._samples(frames, self._start, self._end), {}
         settled = min(max(self._settled * DAY, left), right)
         crossed = any(_overlap(spans) for spans in self._spans.values())
         spans = [*cover(left, settled, FINEST if crossed else cells.level), *cover(settled, right, FINEST)]
         kinds = {each.id: f.kind for f in self._fields.values() for each in f.series}
-        buckets = buckets_in(self._connection, self._ids, kinds, spans)
-        joined = {name: self._joined(name, [buckets[each.id] for each in f.series]) for name, f in self._fields.items()}
+        buckets: dict[int, Buckets] = yield BucketsOf(self._ids, kinds, spans)
+        joined = {}
+        for name, field in self._fields.items():
+            joined[name] = yield from self._joined(name, [buckets[each.id] for each in field.series])
         tail = self._samples(near, right, self._end)
         if not any(t.size for t, _ in tail.values()):
-            joined, tail = self._reopened(joined, tail)
+            joined, tail = yield from self._reopened(joined, tail)
         return joined, self._samples(head, first, left), tail
 
     def _reopened(
         self, buckets: dict[str, Buckets], tail: dict[str, Samples]
-    ) -> tuple[dict[str, Buckets], dict[str, Samples]]:
+    ) -> Asking[tuple[dict[str, Buckets], dict[str, Samples]]]:
         """Where the newest frames hold no value, the newest sample is in the last bucket: take that apart."""
         ends = [(int(each.begin[-1]), int(each.length[-1])) for each in buckets.values() if each.begin.size]
         if not ends:
             return buckets, tail
         begin, length = max(ends)
-        frames = self._frames(begin, begin + length)
+        frames = yield from self._frames(begin, begin + length)
         if not self._bearable(frames, 1.0):
             return buckets, tail
         kept = {name: each.before(begin) for name, each in buckets.items()}
         return kept, self._samples(frames, begin, begin + length)
 
-    def _joined(self, name: str, parts: Sequence[Buckets]) -> Buckets:
+    def _joined(self, name: str, parts: Sequence[Buckets]) -> Asking[Buckets]:
         """The buckets of a field that several series make up; those that two of them have, from the samples."""
         if len(parts) == 1:
             return parts[0]
@@ -234,9 +263,7 @@ class Query:
         if shared.size:
             hours = np.unique(shared // HOUR)
             runs = np.split(hours, np.flatnonzero(np.diff(hours) > 1) + 1)
-            frames = frames_in(
-                self._connection, self._ids, [(int(run[0]), int(run[-1]) + 1) for run in runs], _MOST_FRAMES
-            )
+            frames = yield FramesOf(self._ids, [(int(run[0]), int(run[-1]) + 1) for run in runs])
             t, values = self._samples(frames, int(shared[0]), int(shared[-1]) + FINEST.bucket)[name]
             mine = np.isin(t // FINEST.bucket * FINEST.bucket, shared)
             kind = self._fields[name].kind
@@ -244,10 +271,9 @@ class Query:
             rows[np.searchsorted(begin, index * FINEST.bucket)] = made
         return Buckets(begin, length, rows)
 
-    def _of_hours(self, *hours: int) -> list[list[FrameRow]]:
+    def _of_hours(self, *hours: int) -> Asking[list[list[FrameRow]]]:
         """Frames that have samples in each of some hours."""
-        spans = [(hour, hour + 1) for hour in sorted(set(hours))]
-        rows = frames_in(self._connection, self._ids, spans, _MOST_FRAMES)
+        rows = yield FramesOf(self._ids, [(hour, hour + 1) for hour in sorted(set(hours))])
         return [[row for row in rows if row.first // HOUR == hour] for hour in hours]
 
     def _newest_of(self, rows: Sequence[FrameRow]) -> int:

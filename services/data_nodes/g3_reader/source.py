@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from services.data_nodes.g3_reader.catalogue import Catalogue, Recorded, read_catalogue, versions_of
 from services.data_nodes.g3_reader.files import FrameCache
-from services.data_nodes.g3_reader.query import Query
+from services.data_nodes.g3_reader.query import Query, ask_together
 from services.data_nodes.g3_reader.window import State, as_of_now, state_of
 from services.data_nodes.selection import MAX_VALUES
 from services.g3_index.levels import LATEST, TICKS
@@ -84,20 +84,25 @@ class Archive:
         requested = list(fields)
         data: dict[str, Any] = {name: [] for name in requested}
         replied: dict[str, DataTimeline] = {}
-        room = MAX_VALUES
+        span = _tick(start), _tick(end)
         with self._turns, self._looking() as connection:
             groups, state = self._look_up(connection, requested)
-            for (timeline, ids), members in groups.items():
-                query = Query(connection, self._cache, state, ids, members, (_tick(start), _tick(end)), operator)
-                answer = query.answer(min_stride, self._max_points, room)
-                if answer is None:
-                    return False
-                if answer.t.size:
-                    data.update(answer.values)
-                    replied[timeline] = DataTimeline(
-                        t=answer.t, finalized_until=answer.finalized_until, fields=list(answer.values)
-                    )
-                    room -= answer.t.size * (1 + len(answer.values))
+            queries = [
+                Query(connection, self._cache, state, ids, members, span, operator).answer(
+                    min_stride, self._max_points, MAX_VALUES
+                )
+                for (_, ids), members in groups.items()
+            ]
+            answers = ask_together(connection, queries)
+        total = 0
+        for (timeline, _), answer in zip(groups, answers, strict=True):
+            total += 0 if answer is None else answer.t.size * (1 + len(answer.values))
+            if answer is None or total > MAX_VALUES:
+                return False
+            if answer.t.size:
+                data.update(answer.values)
+                fields_of = list(answer.values)
+                replied[timeline] = DataTimeline(t=answer.t, finalized_until=answer.finalized_until, fields=fields_of)
         return DataReply(data=data, timeline=replied)
 
     @contextmanager

@@ -72,19 +72,37 @@ def state_of(connection: Connection, timeline_ids: Collection[int]) -> State:
     return state
 
 
-def frames_in(
-    connection: Connection, timeline_ids: Sequence[int], hours: Sequence[tuple[int, int]], most: int
-) -> list[FrameRow]:
-    """Frames that have samples in some spans of hours [first, end), up to `most` of them and one more."""
-    spans = " OR ".join(f"(hour >= {int(first)} AND hour < {int(end)})" for first, end in hours if first < end)
-    if not spans:
-        return []
+class FramesOf(NamedTuple):
+    """A question: the frames of some timelines that have samples in some spans of hours, [first, end)."""
+
+    timeline_ids: Sequence[int]
+    hours: Sequence[tuple[int, int]]
+
+    def covers(self, timeline_id: int, hour: int) -> bool:
+        """Whether it asks for these."""
+        return timeline_id in self.timeline_ids and any(first <= hour < end for first, end in self.hours)
+
+
+def frames_of(connection: Connection, questions: Sequence[FramesOf], most: int) -> list[list[FrameRow]]:
+    """Answer questions for frames all at once, with up to `most` of them for each, and one more."""
+    # Timelines that are asked for the same hours go together, so that the server looks each up by the table's key.
+    together: dict[str, set[int]] = defaultdict(set)
+    for ids, hours in questions:
+        spans = " OR ".join(f"hour BETWEEN {int(first)} AND {int(end) - 1}" for first, end in hours if first < end)
+        if spans:
+            together[spans].update(ids)
+    asked = " OR ".join(f"(timeline_id IN ({_listed(ids)}) AND ({spans}))" for spans, ids in together.items())
+    if not asked:
+        return [[] for _ in questions]
     rows = connection.exec_driver_sql(
-        "SELECT path, byte_offset, block, frames.size, first, last, count"  # noqa: S608
-        " FROM frames JOIN files ON files.id = file_id"
-        f" WHERE timeline_id IN ({_listed(timeline_ids)}) AND ({spans}) LIMIT {int(most) + 1}"
+        "SELECT timeline_id, hour, path, byte_offset, block, frames.size, first, last, count"  # noqa: S608
+        # Straight, as the server may think it cheaper to begin with all files.
+        f" FROM frames STRAIGHT_JOIN files ON files.id = file_id WHERE {asked} LIMIT {most * len(questions) + 1}"
     )
-    return [FrameRow(*row) for row in rows]
+    if len(questions) == 1:
+        return [[FrameRow(*row[2:]) for row in rows]]
+    known = [(timeline_id, hour, FrameRow(*row)) for timeline_id, hour, *row in rows]
+    return [[row for each, hour, row in known if question.covers(each, hour)] for question in questions]
 
 
 def count_in(connection: Connection, timeline_ids: Sequence[int], start: int, end: int) -> int:
@@ -126,58 +144,70 @@ class Buckets(NamedTuple):
         return Buckets(self.begin[:count], self.length[:count], self.rows[:count])
 
 
-def buckets_in(
-    connection: Connection, timeline_ids: Sequence[int], kinds: Mapping[int, Kind], spans: Sequence[Span]
-) -> dict[int, Buckets]:
-    """Read buckets.
+class BucketsOf(NamedTuple):
+    """A question: what some series of some timelines (id -> what it holds) have in spans of the pyramid."""
 
-    Parameters
-    ----------
-    connection
-        The database.
-    timeline_ids
-        The timelines of the series.
-    kinds
-        Id of each series -> what it holds.
-    spans
-        What to read.
-    """
-    parts: dict[int, list[Buckets]] = {series_id: [] for series_id in kinds}
+    timeline_ids: Sequence[int]
+    kinds: Mapping[int, Kind]
+    spans: Sequence[Span]
+
+
+def buckets_of(connection: Connection, questions: Sequence[BucketsOf]) -> list[dict[int, Buckets]]:
+    """Answer questions for buckets all at once."""
+    parts: list[dict[int, list[Buckets]]] = [{each: [] for each in question.kinds} for question in questions]
     for level in LEVELS:
-        mine = [span for span in spans if span.level is level]
-        for series_id, (numbers, read) in _tiles(connection, timeline_ids, kinds, level, mine).items():
-            index = (np.asarray(numbers, dtype=np.int64)[:, None] * level.size + np.arange(level.size)).ravel()
-            rows = read.ravel()
-            chosen = np.zeros(index.size, dtype=bool)
-            for span in mine:
-                chosen |= (index >= span.first) & (index < span.end)
-            chosen &= rows["count"] > 0
-            begin = index[chosen] * level.bucket
-            parts[series_id].append(Buckets(begin, np.full(begin.size, level.bucket), rows[chosen]))
-    return {series_id: _in_order(listed, kinds[series_id]) for series_id, listed in parts.items()}
+        alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for at, question in enumerate(questions):
+            alike[_numbers(connection, question, level)].append(at)
+        for numbers, places in alike.items():
+            kinds = {each: kind for at in places for each, kind in questions[at].kinds.items()}
+            tiles = _tiles(connection, kinds, level, numbers)
+            for at in places:
+                mine = [span for span in questions[at].spans if span.level is level]
+                for series_id in questions[at].kinds.keys() & tiles.keys():
+                    parts[at][series_id].append(_within(*tiles[series_id], level, mine))
+    return [
+        {each: _in_order(listed, question.kinds[each]) for each, listed in mine.items()}
+        for question, mine in zip(questions, parts, strict=True)
+    ]
+
+
+def _within(numbers: Sequence[int], tiles: Rows, level: Level, spans: Sequence[Span]) -> Buckets:
+    """The buckets of tiles that lie in the spans, and hold something."""
+    index = (np.asarray(numbers, dtype=np.int64)[:, None] * level.size + np.arange(level.size)).ravel()
+    rows = tiles.ravel()
+    chosen = np.zeros(index.size, dtype=bool)
+    for span in spans:
+        chosen |= (index >= span.first) & (index < span.end)
+    chosen &= rows["count"] > 0
+    begin = index[chosen] * level.bucket
+    return Buckets(begin, np.full(begin.size, level.bucket), rows[chosen])
+
+
+def _numbers(connection: Connection, question: BucketsOf, level: Level) -> tuple[int, ...]:
+    """The tiles of a level that a question needs."""
+    spans = [span for span in question.spans if span.level is level]
+    wanted = [(span.first // level.size, -(-span.end // level.size)) for span in spans]
+    if sum(end - first for first, end in wanted) <= _MANY_TILES:
+        return tuple(sorted({number for first, end in wanted for number in range(first, end)}))
+    # More than a dense record would fill: ask where there is something.
+    hours = [
+        hour
+        for span in spans
+        for hour in hours_in(connection, question.timeline_ids, span.first * level.bucket, span.end * level.bucket)
+    ]
+    return tuple(sorted({hour * HOUR // level.tile for hour in hours}))
 
 
 def _tiles(
-    connection: Connection, timeline_ids: Sequence[int], kinds: Mapping[int, Kind], level: Level, spans: Sequence[Span]
+    connection: Connection, kinds: Mapping[int, Kind], level: Level, numbers: Sequence[int]
 ) -> dict[int, tuple[list[int], Rows]]:
-    wanted = [(span.first // level.size, -(-span.end // level.size)) for span in spans]
-    if sum(end - first for first, end in wanted) > _MANY_TILES:
-        # More than a dense record would fill: ask where there is something.
-        hours = [
-            hour
-            for span in spans
-            for hour in hours_in(connection, timeline_ids, span.first * level.bucket, span.end * level.bucket)
-        ]
-        numbers = {hour * HOUR // level.tile for hour in hours}
-    else:
-        numbers = {number for first, end in wanted for number in range(first, end)}
     found: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
-    ordered = sorted(numbers)
-    for at in range(0, len(ordered), _MANY_TILES):
+    for at in range(0, len(numbers), _MANY_TILES):
         # Each tile by its whole key: between two of them lie those of all other series.
         rows = connection.exec_driver_sql(
             f"SELECT series_id, tile, data FROM tiles WHERE level = {level.number}"  # noqa: S608
-            f" AND tile IN ({_listed(ordered[at : at + _MANY_TILES])}) AND series_id IN ({_listed(kinds)})"
+            f" AND tile IN ({_listed(numbers[at : at + _MANY_TILES])}) AND series_id IN ({_listed(kinds)})"
         )
         for series_id, number, data in rows:
             found[series_id].append((number, data))

@@ -11,7 +11,7 @@ from services.g3_index.schema import Status, files
 from services.g3_scanner.indexing import Step
 from services.g3_scanner.messages import Claimed, Done, Idle, Look, Report, Stuck
 from services.g3_scanner.worker import Work
-from sisock.session import Backoff
+from sisock.backoff import Backoff
 from tests.services.g3_scanner.test_trouble import Log
 
 STEP = Step(1, 100, 2)
