@@ -127,6 +127,7 @@ def test_an_account_or_a_database_that_is_missing_is_one_line(
     monkeypatch.setenv("SQL_HOST", "/nowhere")
     assert main(["list"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
-    monkeypatch.delenv("SQL_USER")
+    monkeypatch.delenv("SQL_PASSWD")
+    monkeypatch.setenv("SQL_PASSWD_FILE", "/nowhere/password")
     assert main(["list"]) == 1
-    assert "setting SQL_USER: is missing" in capsys.readouterr().err
+    assert "setting SQL_PASSWD_FILE: /nowhere/password cannot be read" in capsys.readouterr().err
