@@ -60,7 +60,7 @@ class PrivateMariaDB:
         """Make the data folder."""
         program = shutil.which("mariadb-install-db")
         if program is None:
-            pytest.skip("MariaDB is not installed: apt install mariadb-server")
+            pytest.fail("MariaDB is not installed: apt install mariadb-server-core mariadb-client-core")
         # A server that begins empties the folder of temporary tables, so each has its own.
         (self.folder / "tmp").mkdir()
         command = [
