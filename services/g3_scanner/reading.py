@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from services.g3_index.frames import Block, BrokenFrameError, Forms, Stream, kin
 from services.g3_index.levels import EARLIEST, LATEST
 from services.g3_index.merging import Ticks
 from services.g3_index.schema import LONGEST_FEED, LONGEST_NAME, Kind, Status
-from services.g3_scanner.walking import head_hash, open_head
+from services.g3_scanner.walking import HEAD_BYTES, head_hash, open_head
 
 SeriesKey = tuple[str, Kind]
 
@@ -127,10 +128,22 @@ def read_file(row: Row[Any], most_bytes: int, forms: Forms) -> Reading:
         reading.problem = "it has vanished"
     except OSError as error:
         reading.status, reading.problem = Status.FAILED, f"it cannot be read ({error.strerror})"
+    if row.head_size < HEAD_BYTES:
+        # It was shorter when it was looked at; what it is known by must not depend on when that was.
+        with suppress(OSError):
+            reading.head = _head_of(row)
     if stream.strange:
         passed = "; ".join(f"passed over {count} {why}" for why, count in stream.strange.items())
         reading.problem = f"{reading.problem}; {passed}" if reading.problem else passed
     return reading
+
+
+def _head_of(row: Row[Any]) -> dict[str, Any]:
+    """What the file is known by, as it is now; nothing when that has become another file."""
+    opened = open_head(row.path)
+    if opened is None or head_hash(opened.head, row.head_size) != row.head:
+        return {}
+    return {"head": head_hash(opened.head), "head_size": len(opened.head)}
 
 
 def piece_of(
