@@ -15,7 +15,7 @@ from services.g3_index.frames import Block, BrokenFrameError, Forms, Stream, kin
 from services.g3_index.levels import EARLIEST, LATEST
 from services.g3_index.merging import Ticks
 from services.g3_index.schema import LONGEST_FEED, LONGEST_NAME, Kind, Status
-from services.g3_scanner.walking import HEAD_BYTES, head_hash, open_head
+from services.g3_scanner.walking import HEAD_BYTES, Opened, head_hash, open_head
 
 SeriesKey = tuple[str, Kind]
 
@@ -98,11 +98,12 @@ def read_file(row: Row[Any], most_bytes: int, forms: Forms) -> Reading:
         forms=forms,
     )
     reading = Reading(row, stream, row.size, row.mtime_ns, begin)
+    opened = None
     try:
-        opened = open_head(row.path) if begin else None
-        if opened is not None and head_hash(opened.head, row.head_size) != row.head:
+        opened = open_head(row.path)
+        if begin and opened is not None and head_hash(opened.head, row.head_size) != row.head:
             reading.status = Status.REPLACED
-            reading.head = {"head": head_hash(opened.head), "head_size": len(opened.head)}
+            reading.head = _told(opened)
             return reading
         seen = stream.path.stat()
         reading.size, reading.mtime_ns = seen.st_size, seen.st_mtime_ns
@@ -128,21 +129,26 @@ def read_file(row: Row[Any], most_bytes: int, forms: Forms) -> Reading:
         reading.problem = "it has vanished"
     except OSError as error:
         reading.status, reading.problem = Status.FAILED, f"it cannot be read ({error.strerror})"
-    if row.head_size < HEAD_BYTES:
-        # It was shorter when it was looked at; what it is known by must not depend on when that was.
-        with suppress(OSError):
-            reading.head = _head_of(row)
+    if opened is not None and (not begin or row.head_size < HEAD_BYTES):
+        _look_again(reading, opened)
     if stream.strange:
         passed = "; ".join(f"passed over {count} {why}" for why, count in stream.strange.items())
         reading.problem = f"{reading.problem}; {passed}" if reading.problem else passed
     return reading
 
 
-def _head_of(row: Row[Any]) -> dict[str, Any]:
-    """What the file is known by, as it is now; nothing when that has become another file."""
-    opened = open_head(row.path)
-    if opened is None or head_hash(opened.head, row.head_size) != row.head:
-        return {}
+def _look_again(reading: Reading, opened: Opened) -> None:
+    """Know the file by what it was when it was read, and not when somebody looked at it before."""
+    with suppress(OSError):
+        later = open_head(reading.row.path)
+        if later is not None and later.head.startswith(opened.head):
+            reading.head = _told(later)
+        else:
+            reading.status = Status.REPLACED
+
+
+def _told(opened: Opened) -> dict[str, Any]:
+    """What a file is known by."""
     return {"head": head_hash(opened.head), "head_size": len(opened.head)}
 
 
