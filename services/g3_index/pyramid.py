@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete
 
 from services.g3_index.bulk import write_rows
 from services.g3_index.levels import DAY, FINEST, LEVELS, Level
@@ -22,7 +22,7 @@ _NONE = np.zeros(0, dtype=np.int64)
 MOST_DAYS = 32
 """Days to roll up at a time; a bound of memory, as the next two."""
 _MOST_SERIES = 32
-_MOST_ROWS = 1000
+_MOST_ROWS = 2000
 """Series that are worked on together, and rows of one statement."""
 
 
@@ -52,9 +52,13 @@ def read_tiles(
     For each series that has any: the numbers of its tiles, ascending, and their buckets, shape (tiles, level.size).
     """
     found: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
-    query = select(tiles.c.series_id, tiles.c.tile, tiles.c.data).where(tiles.c.level == level.number)
+    series_ids = ",".join(str(int(each)) for each in kinds)
     for some in _portions(sorted(numbers), max(1, _MOST_ROWS // max(len(kinds), 1))):
-        rows = connection.execute(query.where(tiles.c.tile.in_(some), tiles.c.series_id.in_(list(kinds))))
+        # Each tile by its whole key: between two of them lie those of all other series. Whole numbers only are put in.
+        rows = connection.exec_driver_sql(
+            f"SELECT series_id, tile, data FROM tiles WHERE level = {level.number}"  # noqa: S608
+            f" AND tile IN ({','.join(str(int(each)) for each in some)}) AND series_id IN ({series_ids})"
+        )
         for series_id, number, data in rows:
             found[series_id].append((number, data))
     read = {}

@@ -12,10 +12,9 @@ from services.data_nodes.g3_reader.files import Place
 from services.data_nodes.g3_reader.zoom import Span
 from services.g3_index.levels import HOUR, LEVELS, Level
 from services.g3_index.merging import Ticks
-from services.g3_index.pyramid import empty
+from services.g3_index.pyramid import empty, read_tiles
 from services.g3_index.schema import Kind, frames
 from services.g3_index.summary import Rows
-from services.g3_index.tiles import unpack, unpack_texts
 
 
 class FrameRow:
@@ -29,7 +28,7 @@ class FrameRow:
 
 
 _MANY_TILES = 2000
-"""Tiles of one statement, and of one query without a look at where there is something."""
+"""Tiles of one query without a look at where there is something."""
 
 
 @contextmanager
@@ -161,7 +160,7 @@ def buckets_of(connection: Connection, questions: Sequence[BucketsOf]) -> list[d
             alike[_numbers(connection, question, level)].append(at)
         for numbers, places in alike.items():
             kinds = {each: kind for at in places for each, kind in questions[at].kinds.items()}
-            tiles = _tiles(connection, kinds, level, numbers)
+            tiles = read_tiles(connection, kinds, level, numbers)
             for at in places:
                 mine = [span for span in questions[at].spans if span.level is level]
                 for series_id in questions[at].kinds.keys() & tiles.keys():
@@ -172,9 +171,9 @@ def buckets_of(connection: Connection, questions: Sequence[BucketsOf]) -> list[d
     ]
 
 
-def _within(numbers: Sequence[int], tiles: Rows, level: Level, spans: Sequence[Span]) -> Buckets:
+def _within(numbers: Ticks, tiles: Rows, level: Level, spans: Sequence[Span]) -> Buckets:
     """The buckets of tiles that lie in the spans, and hold something."""
-    index = (np.asarray(numbers, dtype=np.int64)[:, None] * level.size + np.arange(level.size)).ravel()
+    index = (numbers[:, None] * level.size + np.arange(level.size)).ravel()
     rows = tiles.ravel()
     chosen = np.zeros(index.size, dtype=bool)
     for span in spans:
@@ -197,25 +196,6 @@ def _numbers(connection: Connection, question: BucketsOf, level: Level) -> tuple
         for hour in hours_in(connection, question.timeline_ids, span.first * level.bucket, span.end * level.bucket)
     ]
     return tuple(sorted({hour * HOUR // level.tile for hour in hours}))
-
-
-def _tiles(
-    connection: Connection, kinds: Mapping[int, Kind], level: Level, numbers: Sequence[int]
-) -> dict[int, tuple[list[int], Rows]]:
-    found: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
-    for at in range(0, len(numbers), _MANY_TILES):
-        # Each tile by its whole key: between two of them lie those of all other series.
-        rows = connection.exec_driver_sql(
-            f"SELECT series_id, tile, data FROM tiles WHERE level = {level.number}"  # noqa: S608
-            f" AND tile IN ({_listed(numbers[at : at + _MANY_TILES])}) AND series_id IN ({_listed(kinds)})"
-        )
-        for series_id, number, data in rows:
-            found[series_id].append((number, data))
-    read = {}
-    for series_id, listed in found.items():
-        take = unpack_texts if kinds[series_id] is Kind.STRING else unpack
-        read[series_id] = [n for n, _ in listed], take([data for _, data in listed], level.size)
-    return read
 
 
 def _in_order(parts: Sequence[Buckets], kind: Kind) -> Buckets:
