@@ -20,6 +20,7 @@ from services.g3_scanner.bookkeeping import find_series, find_timelines, write_f
 from services.g3_scanner.forgetting import forget
 from services.g3_scanner.reading import Reading, read_file
 from services.g3_scanner.renewing import Arrival, arrived, renew, roll_up_again
+from services.g3_scanner.walking import shown
 
 MOST_FILES = 24
 MOST_BYTES = 2**27
@@ -35,6 +36,8 @@ class Step:
     files: int
     bytes: int
     frames: int
+    failed: tuple[str, ...] = ()
+    """A sentence for each file that could not be read to its end, and was not known to be so."""
 
 
 def index_next(
@@ -81,7 +84,12 @@ def index_next(
             _write_file(connection, reading)
         connection.execute(update(state).where(state.c.id == 1).values(version=state.c.version + 1))
     again = sum(each.due for each in readings)
-    return Step(len(rows) - again, sum(each.bytes for each in readings), sum(each.frames for each in readings))
+    failed = tuple(
+        f"{shown(each.row.path)} {each.problem}"
+        for each in readings
+        if each.status == Status.FAILED and each.problem != each.row.problem
+    )
+    return Step(len(rows) - again, sum(each.bytes for each in readings), sum(each.frames for each in readings), failed)
 
 
 def settle(engine: Engine, least_days: int = 1, most_days: int = MOST_DAYS) -> bool:

@@ -92,6 +92,8 @@ class Work:
             return bool(self._indexing.settle(self._engine))
         self._careful = max(self._careful - 1, 0)
         self._say(Done(step.files, step.bytes))
+        for problem in step.failed:
+            self._log.warn("scanner: {problem}; 'sisock-archive list' shows all such files", problem=problem)
         return True
 
     def _claim(self, ids: Sequence[int]) -> None:

@@ -81,3 +81,15 @@ def test_a_file_that_was_replaced_after_it_was_looked_at_is_not_read_on(
     discover(engine, archive)
     assert (states(engine), rows(engine)[b"1.g3"].due) == ({"1.g3": "done"}, False)
     assert samples(engine) == 50 * (3 + longer)
+
+
+def test_a_file_that_fails_is_told_once_with_its_reason(engine: Engine, archive: Path) -> None:
+    (archive / "noise.g3").write_bytes(b"\x07" * 100)
+    discover(engine, archive)
+    told = []
+    while step := index_next(engine):
+        told += step.failed
+    assert told == [f"{archive}/noise.g3 at byte 0: no frame begins here; what follows is not read"]
+    with engine.begin() as connection:
+        connection.execute(update(files).values(due=True))
+    assert index_next(engine).failed == ()
