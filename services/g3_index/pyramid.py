@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete
 from services.g3_index.bulk import write_rows
 from services.g3_index.levels import DAY, FINEST, LEVELS, Level
 from services.g3_index.schema import Kind, tiles
-from services.g3_index.summary import SUMMARY, TEXTS, Rows, merge, starts_of
+from services.g3_index.summary import SUMMARY, TEXTS, Rows, chosen, joined, lumps, merge, starts_of
 from services.g3_index.tiles import pack, pack_texts, unpack, unpack_texts
 
 T = TypeVar("T")
@@ -81,11 +81,13 @@ def write_tiles(connection: Connection, level: Level, changed: Mapping[int, tupl
                 continue
             full = rows["count"].any(axis=1)
             places += [(number, series_id) for number in numbers[full].tolist()]
-            filled.append(rows[full])
-            if not full.all():
+            if full.all():
+                filled.append(rows)
+            else:
+                filled.append(chosen(rows, full))
                 hollow[tuple(numbers[~full].tolist())].append(series_id)
         if places:
-            every = np.concatenate(filled, dtype=dtype)
+            every = joined(filled)
             lines += [(level.number, *place, data) for place, data in zip(places, packed(every), strict=True)]
     lines.sort(key=itemgetter(slice(3)))
     write_rows(connection, tiles, lines, "data = VALUES(data)")
@@ -134,9 +136,9 @@ def replace_buckets(
         if series_id in standing:
             there, rows = standing[series_id]
             same = np.isin(there, numbers)
-            content[np.searchsorted(numbers, there[same])] = rows[same]
+            lumps(content)[np.searchsorted(numbers, there[same])] = lumps(rows)[same]
         for place, (_, rows) in zip(places_of, parts, strict=True):
-            content.reshape(-1)[place] = rows
+            lumps(content.reshape(-1))[place] = lumps(rows)
         written[series_id] = numbers, content
     return written
 
@@ -171,7 +173,7 @@ def _roll_up(connection: Connection, kinds: dict[int, Kind], since: int, until: 
     found = read_tiles(connection, kinds, FINEST, range(since * per_day, last * per_day)) if since < last else {}
     filled = [_full(*found[series_id]) if series_id in found else (_NONE, empty(kind, 0)) for series_id in kinds]
     owners = np.repeat(np.arange(len(kinds)), [buckets.size for buckets, _ in filled])
-    buckets, rows = np.concatenate([each for each, _ in filled]), np.concatenate([each for _, each in filled])
+    buckets, rows = np.concatenate([each for each, _ in filled]), joined([each for _, each in filled])
     finer = FINEST
     for level in LEVELS[1:]:
         numbers = np.arange(since * DAY // level.tile, (until * DAY - 1) // level.tile + 1)
@@ -182,12 +184,13 @@ def _roll_up(connection: Connection, kinds: dict[int, Kind], since: int, until: 
         for mine, series_id in zip(content, kinds, strict=True):
             if series_id in standing:
                 there, old = standing[series_id]
-                mine.reshape(-1, level.size)[there - numbers[0]] = old
-        content[:, since * DAY // level.bucket - origin : until * DAY // level.bucket - origin] = 0
+                lumps(mine.reshape(-1, level.size))[there - numbers[0]] = lumps(old)
+        if standing:
+            content[:, since * DAY // level.bucket - origin : until * DAY // level.bucket - origin] = 0
         places = buckets * finer.bucket // level.bucket - origin
         starts = starts_of(owners * size + places)
         rows, owners, places = merge(rows, starts), owners[starts], places[starts]
-        content[owners, places] = rows
+        lumps(content)[owners, places] = lumps(rows)
         tiles_of = content.reshape(len(kinds), numbers.size, level.size)
         write_tiles(connection, level, {each: (numbers, mine) for each, mine in zip(kinds, tiles_of, strict=True)})
         buckets, finer = places + origin, level
@@ -196,7 +199,7 @@ def _roll_up(connection: Connection, kinds: dict[int, Kind], since: int, until: 
 def _full(numbers: Buckets, rows: Rows) -> tuple[Buckets, Rows]:
     """Buckets of the finest level that hold something: their numbers, and what they hold."""
     full = rows["count"] > 0
-    return (numbers[:, None] * FINEST.size + np.arange(FINEST.size))[full], rows[full]
+    return (numbers[:, None] * FINEST.size + np.arange(FINEST.size))[full], chosen(rows, full)
 
 
 def _portions(listed: Sequence[T], most: int) -> Iterator[list[T]]:

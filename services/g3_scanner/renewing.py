@@ -18,7 +18,7 @@ from services.g3_index.levels import DAY, FINEST, HOUR
 from services.g3_index.merging import Ticks, Values, merged
 from services.g3_index.pyramid import Buckets, empty, replace_buckets, roll_up
 from services.g3_index.schema import Kind, Status, files, frames
-from services.g3_index.summary import Rows, starts_of, summarize, summarize_texts
+from services.g3_index.summary import Rows, chosen, lumps, starts_of, summarize, summarize_texts
 from services.g3_scanner.reading import Piece, SeriesKey, piece_of
 
 _MOST_VALUES = 1000
@@ -108,7 +108,7 @@ def renew(
             clear = np.isin(group.buckets, doubtful, invert=True)
             certain = group.buckets[clear]
             for key, rows in zip(group.keys, group.rows, strict=True):
-                changed[ids[key]].append((certain, rows[clear]))
+                changed[ids[key]].append((certain, rows if clear.all() else chosen(rows, clear)))
         if doubtful.size:
             written = _within(sorted([*others, *group.pieces], key=attrgetter("order")), doubtful)
             for key, rows in _anew(group.keys, written, doubtful):
@@ -206,7 +206,7 @@ def _anew(
 
 def _placed(kind: Kind, buckets: Buckets, rows: Rows, wanted: Buckets) -> Rows:
     placed = empty(kind, wanted.size)
-    placed[np.searchsorted(wanted, buckets)] = rows
+    lumps(placed)[np.searchsorted(wanted, buckets)] = lumps(rows)
     return placed
 
 

@@ -25,7 +25,7 @@ class Connection:
         """Send a request, a body making it a POST, and read the whole reply."""
         try:
             status, content = self._ask(path, body)
-        except http.client.RemoteDisconnected:  # It had been idle for long.
+        except ConnectionError:  # It had been idle for long, and was closed.
             status, content = self._ask(path, body)
         if status >= 300:
             raise OSError(f"{path[:200]} was answered {status}: {content[:300]!r}")

@@ -30,7 +30,18 @@ from services.data_nodes.g3_reader.zoom import cover, level_for, rounded
 from services.g3_index.levels import DAY, FINEST, HOUR, TICKS, Level
 from services.g3_index.merging import Ticks
 from services.g3_index.schema import Kind
-from services.g3_index.summary import TEXTS, Rows, means, merge, starts_of, summarize, summarize_texts
+from services.g3_index.summary import (
+    TEXTS,
+    Rows,
+    chosen,
+    joined,
+    lumps,
+    means,
+    merge,
+    starts_of,
+    summarize,
+    summarize_texts,
+)
 from sisock.errors import SisockError
 from sisock.thinning import envelope, stride_for
 
@@ -227,13 +238,13 @@ class Query:
         spans = [*cover(left, settled, FINEST if crossed else cells.level), *cover(settled, right, FINEST)]
         kinds = {each.id: f.kind for f in self._fields.values() for each in f.series}
         buckets: dict[int, Buckets] = yield BucketsOf(self._ids, kinds, spans)
-        joined = {}
+        middle = {}
         for name, field in self._fields.items():
-            joined[name] = yield from self._joined(name, [buckets[each.id] for each in field.series])
+            middle[name] = yield from self._joined(name, [buckets[each.id] for each in field.series])
         tail = self._samples(near, right, self._end)
         if not any(t.size for t, _ in tail.values()):
-            joined, tail = yield from self._reopened(joined, tail)
-        return joined, self._samples(head, first, left), tail
+            middle, tail = yield from self._reopened(middle, tail)
+        return middle, self._samples(head, first, left), tail
 
     def _reopened(
         self, buckets: dict[str, Buckets], tail: dict[str, Samples]
@@ -254,12 +265,11 @@ class Query:
         if len(parts) == 1:
             return parts[0]
         begin, length = (np.concatenate(each) for each in ([p.begin for p in parts], [p.length for p in parts]))
-        rows = np.concatenate([part.rows for part in parts])
         order = np.argsort(begin, kind="stable")
-        begin, length, rows = begin[order], length[order], rows[order]
+        begin, length, rows = begin[order], length[order], chosen(joined([part.rows for part in parts]), order)
         starts = starts_of(begin)
         shared = begin[starts[np.diff(np.append(starts, begin.size)) > 1]]
-        begin, length, rows = begin[starts], length[starts], rows[starts]
+        begin, length, rows = begin[starts], length[starts], chosen(rows, starts)
         if shared.size:
             hours = np.unique(shared // HOUR)
             runs = np.split(hours, np.flatnonzero(np.diff(hours) > 1) + 1)
@@ -268,7 +278,7 @@ class Query:
             mine = np.isin(t // FINEST.bucket * FINEST.bucket, shared)
             kind = self._fields[name].kind
             index, made = _summarized((t[mine], values[mine]), kind, _Cells(FINEST.bucket, FINEST))
-            rows[np.searchsorted(begin, index * FINEST.bucket)] = made
+            lumps(rows)[np.searchsorted(begin, index * FINEST.bucket)] = lumps(made)
         return Buckets(begin, length, rows)
 
     def _of_hours(self, *hours: int) -> Asking[list[list[FrameRow]]]:
@@ -356,7 +366,9 @@ def _drawn(buckets: Mapping[str, Buckets]) -> tuple[Ticks, dict[str, Values]]:
     alike = all(np.array_equal(begins[0], each) for each in begins[1:])
     begin = begins[0] if alike else np.unique(np.concatenate(begins))
     length, most = np.zeros_like(begin), np.zeros_like(begin)
-    places = {name: np.searchsorted(begin, each.begin) for name, each in buckets.items()}
+    places: dict[str, Any] = {
+        name: slice(None) if alike else np.searchsorted(begin, each.begin) for name, each in buckets.items()
+    }
     for name, each in buckets.items():
         length[places[name]] = each.length
         most[places[name]] = np.maximum(most[places[name]], each.rows["count"])
@@ -368,11 +380,12 @@ def _drawn(buckets: Mapping[str, Buckets]) -> tuple[Ticks, dict[str, Values]]:
     for name, each in buckets.items():
         if each.rows.dtype == TEXTS:
             points = np.full((begin.size, 2), None)
-            points[places[name]] = np.stack([each.rows["first"], each.rows["last"]], axis=1)
+            points[places[name], 0], points[places[name], 1] = each.rows["first"], each.rows["last"]
         else:
             points = np.full((begin.size, 2), np.nan)
             low, high, low_first = (each.rows[column] for column in ("low", "high", "low_first"))
-            points[places[name]] = np.stack([np.where(low_first, low, high), np.where(low_first, high, low)], axis=1)
+            points[places[name], 0] = np.where(low_first, low, high)
+            points[places[name], 1] = np.where(low_first, high, low)
         drawn[name] = points[taken]
     return t[taken], drawn
 
@@ -386,9 +399,9 @@ def _operated(
     if buckets is not None:
         parts.insert(1, (cells.of(buckets.begin), buckets.rows))
     index = np.concatenate([index for index, _ in parts])
-    rows = np.concatenate([rows for _, rows in parts])
+    rows = joined([rows for _, rows in parts])
     full = rows["count"] > 0
-    index, rows = index[full], rows[full]
+    index, rows = index[full], chosen(rows, full)
     starts = starts_of(index)
     return index[starts], _value_of(operator, merge(rows, starts))
 

@@ -14,7 +14,7 @@ from services.g3_index.levels import HOUR, LEVELS, Level
 from services.g3_index.merging import Ticks
 from services.g3_index.pyramid import empty, read_tiles
 from services.g3_index.schema import Kind, frames
-from services.g3_index.summary import Rows
+from services.g3_index.summary import Rows, chosen, joined
 
 
 class FrameRow:
@@ -77,9 +77,9 @@ class FramesOf(NamedTuple):
     timeline_ids: Sequence[int]
     hours: Sequence[tuple[int, int]]
 
-    def covers(self, timeline_id: int, hour: int) -> bool:
-        """Whether it asks for these."""
-        return timeline_id in self.timeline_ids and any(first <= hour < end for first, end in self.hours)
+    def covers(self, hour: int) -> bool:
+        """Whether it asks for this one."""
+        return any(first <= hour < end for first, end in self.hours)
 
 
 def frames_of(connection: Connection, questions: Sequence[FramesOf], most: int) -> list[list[FrameRow]]:
@@ -100,8 +100,13 @@ def frames_of(connection: Connection, questions: Sequence[FramesOf], most: int) 
     )
     if len(questions) == 1:
         return [[FrameRow(*row[2:]) for row in rows]]
-    known = [(timeline_id, hour, FrameRow(*row)) for timeline_id, hour, *row in rows]
-    return [[row for each, hour, row in known if question.covers(each, hour)] for question in questions]
+    known: dict[int, list[tuple[int, FrameRow]]] = defaultdict(list)
+    for timeline_id, hour, *row in rows:
+        known[timeline_id].append((hour, FrameRow(*row)))
+    return [
+        [row for each in question.timeline_ids for hour, row in known.get(each, ()) if question.covers(hour)]
+        for question in questions
+    ]
 
 
 def count_in(connection: Connection, timeline_ids: Sequence[int], start: int, end: int) -> int:
@@ -175,12 +180,12 @@ def _within(numbers: Ticks, tiles: Rows, level: Level, spans: Sequence[Span]) ->
     """The buckets of tiles that lie in the spans, and hold something."""
     index = (numbers[:, None] * level.size + np.arange(level.size)).ravel()
     rows = tiles.ravel()
-    chosen = np.zeros(index.size, dtype=bool)
+    within = np.zeros(index.size, dtype=bool)
     for span in spans:
-        chosen |= (index >= span.first) & (index < span.end)
-    chosen &= rows["count"] > 0
-    begin = index[chosen] * level.bucket
-    return Buckets(begin, np.full(begin.size, level.bucket), rows[chosen])
+        within |= (index >= span.first) & (index < span.end)
+    within &= rows["count"] > 0
+    begin = index[within] * level.bucket
+    return Buckets(begin, np.full(begin.size, level.bucket), chosen(rows, within))
 
 
 def _numbers(connection: Connection, question: BucketsOf, level: Level) -> tuple[int, ...]:
@@ -202,11 +207,14 @@ def _in_order(parts: Sequence[Buckets], kind: Kind) -> Buckets:
     if not parts:
         none = np.zeros(0, dtype=np.int64)
         return Buckets(none, none, empty(kind, 0))
-    begin, length, rows = (np.concatenate(each) if len(parts) > 1 else each[0] for each in zip(*parts, strict=True))
+    if len(parts) == 1:
+        return parts[0]
+    begin, length = np.concatenate([part.begin for part in parts]), np.concatenate([part.length for part in parts])
+    rows = joined([part.rows for part in parts])
     if bool(np.all(begin[1:] > begin[:-1])):
         return Buckets(begin, length, rows)
     order = np.argsort(begin, kind="stable")
-    return Buckets(begin[order], length[order], rows[order])
+    return Buckets(begin[order], length[order], chosen(rows, order))
 
 
 def _listed(numbers: Iterable[int]) -> str:
