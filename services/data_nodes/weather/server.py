@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 
 from services.data_nodes.settings import take_settings
-from services.data_nodes.weather.source import Weather
+from services.data_nodes.weather.source import SyntheticWeather, Weather
 from sisock.base import DataNodeServer
 from sisock.shapes import DataReply, FieldsReply
 from sisock.times import time_range
@@ -19,7 +19,8 @@ class WeatherServer(DataNodeServer):
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         super().__init__()
         settings = take_settings(self, environ)
-        self.weather = Weather(settings["DATA_DIRECTORY"] or None, settings["MAX_POINTS"], time.time, self.log.warn)
+        directory, most = settings["DATA_DIRECTORY"], settings["MAX_POINTS"]
+        self.weather = Weather(directory, most, time.time, self.log.warn) if directory else SyntheticWeather(most)
 
     def get_fields_blocking(self, start: float, end: float) -> FieldsReply:
         """List every field."""

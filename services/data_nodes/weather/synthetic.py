@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from services.data_nodes.weather.parsing import WeatherFile
+from services.data_nodes.weather.header import Header
 from sisock.thinning import Stamps, Values
 
 FIRST, LAST = 1_499_990_400.0, 1_501_200_000.0
@@ -11,8 +11,8 @@ FIRST, LAST = 1_499_990_400.0, 1_501_200_000.0
 _DAY = 86400.0
 
 
-def synthetic_weather() -> dict[str, WeatherFile]:
-    """Make the set: field -> its samples, as if they had been read from a file."""
+def synthetic_weather() -> dict[str, tuple[Header, Stamps, Values]]:
+    """Make the set: field -> what its file would say, and its samples: UNIX seconds and values, shape (n,)."""
     # RandomState, because its stream is promised never to change, unlike that of numpy's newer generators.
     chance = np.random.RandomState(20170714)
     hourly, minutely = np.arange(FIRST, LAST, 3600.0), np.arange(FIRST, LAST, 60.0)
@@ -30,8 +30,8 @@ def synthetic_weather() -> dict[str, WeatherFile]:
         """From -1 before dawn to 1 in the afternoon; the site is almost five hours behind UTC."""
         return np.sin(2 * np.pi * (t / _DAY - 0.56))
 
-    def field(description: str, timeline: str, units: str, t: Stamps, values: Values) -> WeatherFile:
-        return WeatherFile(description, timeline, units, t, np.round(values, 3))
+    def field(description: str, timeline: str, units: str, t: Stamps, values: Values) -> tuple[Header, Stamps, Values]:
+        return Header(description, timeline, units), t, np.round(values, 3)
 
     return {
         "apex_humidity": field(

@@ -1,21 +1,23 @@
 """The weather source: the synthetic set, and directories in every state."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from services.data_nodes.weather.source import Weather
+from services.data_nodes import text_files
+from services.data_nodes.weather.server import WeatherServer
+from services.data_nodes.weather.source import SyntheticWeather, Weather
 from sisock.shapes import check_data, check_fields
+from sisock.testing import check_contract
 
 ALL = (1.0, 2e9)
 
 
-def make(
-    directory: Path | None, max_points: int = 0, clock: Callable[[], float] = lambda: 4e9
-) -> tuple[Weather, list[str]]:
+def make(directory: Path, max_points: int = 0, clock: Callable[[], float] = time.time) -> tuple[Weather, list[str]]:
     said: list[str] = []
     return Weather(directory, max_points, clock, lambda event, **facts: said.append(event.format(**facts))), said
 
@@ -24,14 +26,16 @@ def write(path: Path, lines: str, timeline: str = "hourly", units: str = "C") ->
     path.write_text(f"# {path.stem} of a test\n# {timeline}\n# {units}\n# 2017-07-14\n{lines}", encoding="utf-8")
 
 
-def data(weather: Weather, *names: str, between: tuple[float, float] = ALL) -> dict[str, list[float]]:
+def data(
+    weather: Weather | SyntheticWeather, *names: str, between: tuple[float, float] = ALL
+) -> dict[str, list[float]]:
     reply = check_data(weather.get_data(names, *between), names)
     assert reply
     return reply["data"]
 
 
 def test_the_synthetic_set_has_the_fields_of_the_original() -> None:
-    fields, timelines = check_fields(make(None)[0].get_fields())
+    fields, timelines = check_fields(SyntheticWeather(0).get_fields())
     assert {name: (field["timeline"], field["units"]) for name, field in fields.items()} == {
         "apex_humidity": ("hourly", "%"), "apex_pressure": ("hourly", "mBar"), "apex_temperature": ("hourly", "C"),
         "apex_radiometer": ("minutely", "mm PWV"), "apex_windspeed": ("minutely", "km/h"),
@@ -47,7 +51,7 @@ def test_the_synthetic_set_has_the_fields_of_the_original() -> None:
 def test_the_synthetic_set_has_the_period_and_ranges_of_the_original(
     field: str, low: float, high: float, samples: int
 ) -> None:
-    reply = make(None)[0].get_data([field], *ALL)
+    reply = SyntheticWeather(0).get_data([field], *ALL)
     assert reply
     (timeline,) = reply["timeline"].values()
     values = reply["data"][field]
@@ -58,7 +62,9 @@ def test_the_synthetic_set_has_the_period_and_ranges_of_the_original(
 
 
 def test_the_synthetic_set_is_the_same_everywhere() -> None:
-    first = {name: values[0] for name, values in data(make(None)[0], "apex_temperature", "apex_windspeed").items()}
+    first = {
+        name: values[0] for name, values in data(SyntheticWeather(0), "apex_temperature", "apex_windspeed").items()
+    }
     assert first == {"apex_temperature": -0.45, "apex_windspeed": 20.903}
 
 
@@ -74,6 +80,12 @@ def test_a_directory_of_real_files_takes_its_place(tmp_path: Path) -> None:
     assert not said
 
 
+def test_a_directory_of_real_files_keeps_the_contract(tmp_path: Path) -> None:
+    for name, samples in (("a", 100), ("b", 100), ("c", 60)):
+        write(tmp_path / f"{name}.dat", "".join(f"{1500000000 + 60 * i} {i * 7 % 31}\n" for i in range(samples)))
+    check_contract(WeatherServer({"DATA_DIRECTORY": str(tmp_path)}))
+
+
 def test_files_share_a_timeline_only_when_they_share_their_stamps(tmp_path: Path) -> None:
     write(tmp_path / "a.dat", "1500000000 1\n1500003600 2\n")
     write(tmp_path / "b.dat", "1500000000 3\n1500003600 4\n")
@@ -86,11 +98,9 @@ def test_files_share_a_timeline_only_when_they_share_their_stamps(tmp_path: Path
 
 
 def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from services.data_nodes.weather import source
-
-    reads: list[Path] = []
-    read = source.read_weather_file
-    monkeypatch.setattr(source, "read_weather_file", lambda path, now: reads.append(path) or read(path, now))
+    opened: list[Path] = []
+    open_file = text_files.open_file
+    monkeypatch.setattr(text_files, "open_file", lambda path: opened.append(path) or open_file(path))
     write(tmp_path / "a.dat", "1500000000 1\n")
     weather, _ = make(tmp_path)
     for _ in range(3):
@@ -98,7 +108,7 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path: Path, monke
     write(tmp_path / "a.dat", "1500000000 1\n1500000060 2\n")
     for _ in range(3):
         assert data(weather, "a") == {"a": [1.0, 2.0]}
-    assert len(reads) == 2
+    assert len(opened) == 2
 
 
 def test_half_a_line_is_read_when_nobody_has_ended_it_for_a_minute(tmp_path: Path) -> None:

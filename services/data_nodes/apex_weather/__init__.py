@@ -1,0 +1,1 @@
+"""Weather of the APEX site, as the telescope's archive writes it."""
