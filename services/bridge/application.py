@@ -8,7 +8,7 @@ from bottle import Bottle, HTTPResponse, request
 from twisted.internet.defer import CancelledError
 
 from services.bridge.encoders import encode
-from services.bridge.handling import Call, FrontEnd, Handler
+from services.bridge.handling import Call, FrontEnd, Handler, Text
 from services.bridge.refusal import Refused, unavailable
 from sisock.errors import NodeError
 
@@ -33,9 +33,12 @@ def application(front_ends: Iterable[FrontEnd]) -> Any:
 def _answering(handler: Handler) -> Callable[[], Any]:
     def answer() -> Any:
         environ = request.environ
-        call = Call(request.body.read(), environ[CLIENT], environ[STARTED], dict(request.query))
+        call = Call(request.body.read(), environ[CLIENT], environ[STARTED], request.query.dict)
         try:
-            return HTTPResponse(encode(handler(call)), 200, **_HEADERS)
+            reply = handler(call)
+            if isinstance(reply, Text):
+                return HTTPResponse(reply.content, 200, **_HEADERS | {"Content-Type": reply.kind})
+            return HTTPResponse(encode(reply), 200, **_HEADERS)
         except Refused as refused:
             return _refusal(refused)
         except NodeError as error:

@@ -1,6 +1,6 @@
 """What a front-end is to the application: routes to functions that answer a request, without a word of HTTP."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,17 +20,25 @@ class Call:
     started
         When it began, by the reactor's clock.
     parameters
-        Those of its address.
+        Those of its address: name -> all values.
     """
 
     body: bytes
     client: Departure
     started: float
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A reply that is no JSON: its MIME type and what it says."""
+
+    kind: str
+    content: bytes
 
 
 Handler = Callable[[Call], object]
-"""Answers a call with what is to be written as JSON, or raises `Refused` or `RouterAbsent`. Runs in a thread."""
+"""Answers a call with a `Text`, or what is to be written as JSON; raises `Refused` or `RouterAbsent`. In a thread."""
 
 
 @dataclass(frozen=True)

@@ -53,12 +53,13 @@ class Health:
         NotReady
             Router or hub do not answer.
         """
-        report: dict[str, Any] = self._crossing.ask(call.client, lambda: Deferred.fromCoroutine(self._report()))
+        report: dict[str, Any] = self._crossing.ask(call.client, lambda: Deferred.fromCoroutine(self.report()))
         if not report["hub"]:
             raise NotReady(report)
         return {"status": "ready", **report}
 
-    async def _report(self) -> dict[str, Any]:
+    async def report(self) -> dict[str, Any]:
+        """As `ready`, whether all is well or not; in the reactor's thread."""
         try:
             nodes = await self._servers.consumer.nodes(deadline=_HUB_DEADLINE)
         except NodeError:

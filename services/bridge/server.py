@@ -11,6 +11,7 @@ from services.bridge.application import application
 from services.bridge.catalogue import Catalogue
 from services.bridge.cors import allow_origins
 from services.bridge.crossing import Crossing
+from services.bridge.flat import Flat
 from services.bridge.handling import FrontEnd
 from services.bridge.health import Health
 from services.bridge.listener import site
@@ -60,9 +61,12 @@ def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Sit
         request_deadline=settings["REQUEST_DEADLINE"],
         search_deadline=settings["SEARCH_DEADLINE"],
     )
+    health = Health(crossing, servers)
+    bounds = settings["MAX_TARGETS"], settings["MAX_REPLY_POINTS"]
     front_ends: list[FrontEnd] = [
-        SimpleJson(crossing, planner, settings["MAX_TARGETS"], settings["MAX_REPLY_POINTS"]),
-        Health(crossing, servers),
+        SimpleJson(crossing, planner, *bounds),
+        Flat(crossing, planner, servers, health, *bounds, time.time),
+        health,
     ]
     app = allow_origins(application(front_ends), settings["CORS_ORIGINS"])
     return site(reactor, app, settings["THREADS"], settings["MAX_BODY"])

@@ -1,0 +1,1 @@
+"""The command ``sisock``: for people, over `sisock.bridge`."""
