@@ -15,17 +15,18 @@ BASE_URI : the lowest level URI of all topics and procedures.
 All but the last come from the environment, and are read when they are asked for.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError, TransportLost
-from autobahn.wamp.types import Challenge, ComponentConfig, SessionDetails
+from autobahn.wamp.types import Challenge, ComponentConfig, PublishOptions, SessionDetails
 from twisted.internet.defer import CancelledError, inlineCallbacks, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
+from sisock.accounting import Accounts
 from sisock.config import Router
 from sisock.errors import OperatorUnknown, SettingError, SisockError
 from sisock.packing import pack
@@ -42,6 +43,7 @@ from sisock.uris import (
     get_data_packed_uri,
     get_data_uri,
     get_fields_uri,
+    health_uri,
     uri,
 )
 
@@ -60,6 +62,10 @@ ANNOUNCE_SECONDS = 10.0
 """How often a server that is listed tells the hub that it is there."""
 RETRY_SECONDS = 1.0
 """How often a server that is not listed tries to be."""
+HEALTH_SECONDS = 10.0
+"""How often a server that is listed reports its figures to the server `health`."""
+REPORTS_PER_LINE = 60
+"""Every so many reports one goes to the log as well."""
 
 BLOCKING_THREADS = 10
 """How many blocking questions a server answers at a time."""
@@ -105,10 +111,20 @@ class DataNodeServer(RouterSession):
         self._timeline_of: dict[str, str] = {}
         self._unregistered: list[tuple[str, Any]] = []
         self._standing: str | None = None
+        self._accounts = Accounts()
+        self._reports = 0
         self._threads = DaemonThreads(minthreads=0, maxthreads=BLOCKING_THREADS, name="blocking")
 
     def after_onJoin(self, details: SessionDetails) -> Any:
         """Run what else the server needs after each join, for instance subscribe to topics; may return a Deferred."""
+
+    def figures(self) -> Mapping[str, float]:
+        """Report what the server counts of its own work, besides what the library counts of every server.
+
+        Runs in the reactor's thread every `HEALTH_SECONDS` s. Names are letters, digits, `_`, and `.` before a kind, as
+        in `dropped.future`; each is the field `<server>.<name>` of the data server `health`.
+        """
+        return {}
 
     def get_fields(self, start: float, end: float) -> Any:
         """List the fields and timelines available between two times; runs in the reactor's thread.
@@ -198,6 +214,8 @@ class DataNodeServer(RouterSession):
         yield maybeDeferred(self.after_onJoin, details)
         heartbeat: LoopingCall = LoopingCall(lambda: self._announce(details.session, heartbeat))
         heartbeat.start(ANNOUNCE_SECONDS)
+        reporting: LoopingCall = LoopingCall(lambda: self._report(details.session, reporting))
+        reporting.start(HEALTH_SECONDS, now=False)
 
     @inlineCallbacks
     def _register(self) -> Any:
@@ -237,9 +255,29 @@ class DataNodeServer(RouterSession):
         self._standing = standing
         heartbeat.interval = RETRY_SECONDS if standing else ANNOUNCE_SECONDS
 
+    def _report(self, session: int, reporting: LoopingCall) -> None:
+        """Publish the figures; not of one who is not listed, as another may bear the name."""
+        if self._session_id != session:
+            reporting.stop()
+            return
+        if self._standing != "":
+            return
+        figures = self._accounts.figures()
+        try:
+            figures |= self.figures()
+            self.publish(health_uri(str(self.name)), figures, options=PublishOptions(exclude_me=False))
+        except TransportLost:
+            return
+        except Exception:  # The author's; the next report may do better.
+            self.log.failure("{name}: there are no figures this time", failure=Failure(), name=self.name)
+        self._reports += 1
+        if self._reports % REPORTS_PER_LINE == 0:
+            counts = ", ".join(f"{name} {figure:.6g}" for name, figure in figures.items())
+            self.log.info("{name}: {counts}", name=self.name, counts=counts)
+
     @inlineCallbacks
     def _answer_get_fields(self, start: float, end: float) -> Any:
-        with _told_to_the_caller(self.log, f"{self.name}.get_fields"):
+        with self._accounts.of_question(), _told_to_the_caller(self.log, f"{self.name}.get_fields"):
             time_range(start, end)
             reply = yield maybeDeferred(self.get_fields, start, end)
             fields, timelines = check_fields(reply)
@@ -255,7 +293,7 @@ class DataNodeServer(RouterSession):
         min_stride: float | None = None,
         operator: str | None = None,
     ) -> Any:
-        with _told_to_the_caller(self.log, f"{self.name}.get_data"):
+        with self._accounts.of_question(), _told_to_the_caller(self.log, f"{self.name}.get_data"):
             reply = yield self._ask_author(field, start, end, min_stride, operator)
             return check_data(reply, field, self._timeline_of)
 
@@ -268,7 +306,7 @@ class DataNodeServer(RouterSession):
         min_stride: float | None = None,
         operator: str | None = None,
     ) -> Any:
-        with _told_to_the_caller(self.log, f"{self.name}.get_data"):
+        with self._accounts.of_question(), _told_to_the_caller(self.log, f"{self.name}.get_data"):
             reply = yield self._ask_author(field, start, end, min_stride, operator)
             return pack(check_data(reply, field, self._timeline_of, arrays=True))
 

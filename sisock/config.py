@@ -91,6 +91,7 @@ class Router:
     running program.
     """
 
+    socket: Path | None
     host: str
     tls_port: int
     ocs_port: int
@@ -111,6 +112,7 @@ class Router:
         """
         settings = load_settings(declared_options("sisock", "router.yml"), environ)
         return cls(
+            socket=settings["CROSSBAR_SOCKET"],
             host=settings["CROSSBAR_HOST"],
             tls_port=settings["CROSSBAR_TLS_PORT"],
             ocs_port=settings["CROSSBAR_OCS_PORT"],
@@ -123,8 +125,8 @@ class Router:
 
     @property
     def url(self) -> str:
-        """Address of the router's authenticated WebSocket."""
-        return f"wss://{self.host}:{self.tls_port}/ws"
+        """Address of the router where those with an account join: its Unix socket, else its WebSocket."""
+        return f"unix:{self.socket}" if self.socket else f"wss://{self.host}:{self.tls_port}/ws"
 
     def secret(self) -> str:
         """The account's secret; there is no default one.

@@ -1,8 +1,11 @@
 """Keep one WAMP session with the router alive for ever.
 
-waiting --TCP, TLS--> connected --WAMP-CRA--> joined
-   ^                      |                     |
-   '------- backoff <-----'----- any loss ------'
+waiting --transport--> connected --WAMP-CRA--> joined
+   ^                       |                     |
+   '------- backoff <------'----- any loss ------'
+
+A program on the router's host goes by its Unix socket (RawSocket): a message costs half as much there as by WebSocket
+and TLS, at either end and in the router. All others go by these.
 
 The session object is one and the same over all connections, so what a program holds in memory survives a restart of
 the router; only its WAMP state starts afresh. Nothing here ends the program: what it waits for is said once, and once
@@ -17,16 +20,18 @@ from collections.abc import Callable
 from typing import Any
 
 import txaio
+from autobahn.exception import PayloadExceededError
+from autobahn.twisted.rawsocket import WampRawSocketClientFactory, WampRawSocketClientProtocol
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
-from autobahn.wamp import auth
+from autobahn.wamp import auth, message
 from autobahn.wamp.exception import ApplicationError, TransportLost
 from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer
 from autobahn.wamp.types import Challenge, CloseDetails, ComponentConfig, SessionDetails
 from OpenSSL.crypto import Error as PemError
 from twisted.application.internet import ClientService
 from twisted.internet.defer import inlineCallbacks, maybeDeferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionLost
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
@@ -38,6 +43,9 @@ from sisock.errors import SettingError, SisockError
 
 _PING_SECONDS = 10.0
 """A peer that vanished without a word (a pulled cable) is noticed within this and half of it again."""
+_DIAL_SECONDS = 10
+_LONGEST_MESSAGE = 2**24
+"""Bytes; RawSocket has no longer ones."""
 
 
 class RouterSession(ApplicationSession):
@@ -120,6 +128,21 @@ def problem_of(error: BaseException) -> str:
     return str(error) if isinstance(error, SisockError) else f"{type(error).__name__}: {error}"
 
 
+class _Bounded:
+    """Transport that answers a call with an error where the reply is too long for a message."""
+
+    def send(self, msg: message.Message) -> None:
+        try:
+            super().send(msg)  # type: ignore[misc]
+        except PayloadExceededError:
+            if not isinstance(msg, message.Yield):
+                raise
+            # Autobahn would put all of the reply into the error, which then is too long, too.
+            problem = f"the reply is longer than the {_LONGEST_MESSAGE >> 20} MiB of a message; ask for fewer points"
+            kind, uri = message.Invocation.MESSAGE_TYPE, ApplicationError.PAYLOAD_SIZE_EXCEEDED
+            super().send(message.Error(kind, msg.request, uri, args=[problem]))  # type: ignore[misc]
+
+
 class _Service(ClientService):
     # Each retry is worth no line of the log: `connect` says once what is waited for.
     _log = Logger(observer=FilteringLogObserver(globalLogPublisher, [LogLevelFilterPredicate(LogLevel.warn)]))
@@ -172,7 +195,13 @@ def connect(session: RouterSession, router: Router, clock: Any) -> ClientService
         ApplicationSession.__init__(session, ComponentConfig(realm=router.realm, extra=extra))
         return session
 
-    class Protocol(WampWebSocketClientProtocol):
+    class Remote(_Bounded, WampWebSocketClientProtocol):
+        def sendMessage(self, payload: bytes, isBinary: bool = False, **options: Any) -> None:  # noqa: N803 - Autobahn's
+            # The router cannot hand on more to who goes by its socket, and would end our session.
+            if len(payload) > _LONGEST_MESSAGE:
+                raise PayloadExceededError(f"a message of {len(payload)} bytes")
+            super().sendMessage(payload, isBinary, **options)
+
         def dataReceived(self, data: bytes) -> None:
             # Past Autobahn's own, which paints a line for its log that nobody reads.
             self._dataReceived(data)
@@ -183,7 +212,14 @@ def connect(session: RouterSession, router: Router, clock: Any) -> ClientService
             super().connectionLost(reason if why == str(reason.value) else Failure(ConnectionLost(why)))
             say(session.ended or why)
 
+    class Local(_Bounded, WampRawSocketClientProtocol):
+        def connectionLost(self, reason: Failure) -> None:
+            super().connectionLost(reason)
+            say(session.ended or _why(reason))
+
     def dial(factory: Any) -> Any:
+        if router.socket:
+            return UNIXClientEndpoint(clock, str(router.socket), timeout=_DIAL_SECONDS).connect(factory)
         # All is made for each attempt, so that a renewed certificate authority is taken up.
         try:
             authority = trustRootFromCertificates([Certificate.loadPEM(router.ca.read_bytes())])
@@ -204,17 +240,22 @@ def connect(session: RouterSession, router: Router, clock: Any) -> ClientService
 
     # Of the binary ones, CBOR reads what any peer may send: MsgPack, a little faster, breaks off at a key that is no
     # text and at an integer beyond 64 bits. Any router knows JSON.
-    serializers = [CBORSerializer(), MsgPackSerializer(), JsonSerializer()]
-    factory = WampWebSocketClientFactory(fresh, url=router.url, serializers=serializers)
-    factory.protocol = Protocol
+    factory: Any
+    if router.socket:
+        factory = WampRawSocketClientFactory(fresh, serializer=CBORSerializer())
+        factory.protocol = Local
+    else:
+        serializers = [CBORSerializer(), MsgPackSerializer(), JsonSerializer()]
+        factory = WampWebSocketClientFactory(fresh, url=router.url, serializers=serializers)
+        factory.protocol = Remote
+        factory.setProtocolOptions(
+            openHandshakeTimeout=_DIAL_SECONDS,
+            closeHandshakeTimeout=1,
+            tcpNoDelay=True,
+            autoPingInterval=_PING_SECONDS,
+            autoPingTimeout=_PING_SECONDS / 2,
+        )
     factory.noisy = False
-    factory.setProtocolOptions(
-        openHandshakeTimeout=10,
-        closeHandshakeTimeout=1,
-        tcpNoDelay=True,
-        autoPingInterval=_PING_SECONDS,
-        autoPingTimeout=_PING_SECONDS / 2,
-    )
     service = _Service(Endpoint(), factory, retryPolicy=backoff, clock=clock)
     service.startService()
     return service

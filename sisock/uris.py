@@ -46,3 +46,8 @@ def get_data_uri(node: str) -> str:
 def get_data_packed_uri(node: str) -> str:
     """Procedure by which the data server `node`, when it is of ours, serves its data as `sisock.packing` packs them."""
     return uri(f"consumer.{node}.get_data_packed")
+
+
+def health_uri(node: str) -> str:
+    """Topic on which the data server `node` publishes the figures of its own work."""
+    return uri(f"data_node.health.{node}")

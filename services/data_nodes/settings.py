@@ -1,10 +1,14 @@
-"""What a data server of this folder is told by its environment."""
+"""What a data server of this folder, or of a site, is told by its environment."""
 
+import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 from sisock.base import DataNodeServer
-from sisock.config import declared_options, load_settings
+from sisock.config import load_settings
 from sisock.errors import SettingError
 from sisock.uris import NODE_NAME
 
@@ -15,10 +19,10 @@ _COMMON = {
 
 
 def take_settings(server: DataNodeServer, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Read the settings that the `server.yml` beside the server's code declares.
+    """Read the settings that the YAML file beside the server's code declares: `server.yml` beside `server.py`.
 
-    NAME and DESCRIPTION, which every server has, go to its attributes; where they are not set, those of the class
-    stay.
+    A file of a site may do without one. NAME and DESCRIPTION, which every server has, go to its attributes; where they
+    are not set, those of the class stay.
 
     Returns
     -------
@@ -34,5 +38,6 @@ def take_settings(server: DataNodeServer, environ: Mapping[str, str] | None = No
     if not NODE_NAME.fullmatch(server.name or ""):
         raise SettingError("NAME", f"{server.name!r} is no name of a data server", "use letters, digits, _ and -")
     server.description = common["DESCRIPTION"] or server.description
-    package = type(server).__module__.rpartition(".")[0]
-    return load_settings(declared_options(package, "server.yml"), environ)
+    declaration = Path(inspect.getfile(type(server))).with_suffix(".yml")
+    declared = yaml.safe_load(declaration.read_text(encoding="utf-8")) if declaration.exists() else {}
+    return load_settings(declared.get("options", {}), environ)

@@ -20,7 +20,8 @@ TEMPLATES = sorted([*ROOT.glob("roles/*/templates/**/*.j2"), ROOT / "files/cross
 GROUPS = {
     "sisock": "{{ [sisock_hub_program, sisock_bridge_program] }}",
     "archive": "{{ [sisock_scanner_program] }}",
-    "servers": "{{ sisock_servers | supervised_servers(sisock_python, sisock_environment, sisock_data_nodes) }}",
+    "servers": "{{ sisock_servers | supervised_servers(sisock_python, sisock_environment, sisock_data_nodes, "
+    "site_servers_dir, sisock_servers_dir) }}",
     "ocs": "{{ ocs_agents | supervised_agents('ocs-agent-cli', {}) }}",
 }
 
@@ -39,6 +40,7 @@ def rendered(ansible_playbook: Play, tmp_path_factory: pytest.TempPathFactory) -
         "sisock_secrets": {"files": []},
         "mariadb_buffer_pool_mib": 128,
         "sisock_checkout": str(ROOT),
+        "site_servers_dir": str(ROOT / "inventories/demo/servers"),
         "supervisor_group": "sisock",
         "supervisor_priority": 200,
         "supervisor_programs": GROUPS["sisock"],
@@ -131,4 +133,5 @@ def test_the_site_configuration_holds_every_agent(rendered: Path) -> None:
 def test_the_router_listens_on_the_loopback_interface_alone(rendered: Path) -> None:
     config = yaml.safe_load((rendered / _name(ROOT / "files/crossbar/config.yaml.j2")).read_text())
     for transport in config["workers"][0]["transports"]:
-        assert transport["endpoint"]["interface"] == "127.0.0.1"
+        endpoint = transport["endpoint"]
+        assert endpoint["type"] == "unix" or endpoint["interface"] == "127.0.0.1"

@@ -109,7 +109,7 @@ class Site:
         self.folder = folder
         self.tls_port, self.ocs_port, self.bridge_port = free_port(), free_port(), free_port()
         self.programs: dict[str, Program] = {}
-        self.ca = folder / "ca.crt"
+        self.ca, self.socket = folder / "ca.crt", folder / "router.sock"
         self.data = folder / "data"
         self.data.mkdir()
 
@@ -129,6 +129,7 @@ class Site:
             {
                 "site_realm": "test_realm",
                 "site_address_root": "observatory",
+                "site_router_socket": str(self.socket),
                 "site_router_tls_port": self.tls_port,
                 "site_router_ocs_port": self.ocs_port,
                 "crossbar_tls_listen": "127.0.0.1",
@@ -180,6 +181,7 @@ class Site:
         secret.write_text(SECRETS[user])
         return {
             # A bare host may have no name for it: not even "localhost".
+            "CROSSBAR_SOCKET": str(self.socket),
             "CROSSBAR_HOST": "127.0.0.1",
             "CROSSBAR_TLS_PORT": str(self.tls_port),
             "CROSSBAR_OCS_PORT": str(self.ocs_port),

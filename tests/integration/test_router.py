@@ -4,11 +4,13 @@ import contextlib
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
+from autobahn.exception import PayloadExceededError
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory
 from autobahn.wamp.exception import ApplicationError
@@ -17,13 +19,15 @@ from miniature_site import ROOT, Site, eventually
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
 
+from sisock.config import Router
 from sisock.errors import NodeUnknown, RouterAbsent
 from sisock.session import RouterSession
 from sisock.session import connect as connect_session
-from sisock.uris import GET_DATA_NODE, HUB_ADD, HUB_SUBTRACT, NODE_ADDED, get_data_uri, get_fields_uri, uri
+from sisock.uris import GET_DATA_NODE, HUB_ADD, HUB_SUBTRACT, NODE_ADDED, get_data_uri, get_fields_uri, health_uri, uri
 
 pytestmark = pytest.mark.integration
 NOT_AUTHORIZED = "wamp.error.not_authorized"
+BY_TLS = {"CROSSBAR_SOCKET": ""}
 Act = Callable[[ApplicationSession], Deferred[Any]]
 
 
@@ -53,12 +57,18 @@ class Account:
 
 @pytest.fixture(scope="module")
 def server(site: Site, reactor: Any) -> Iterator[Account]:
-    yield from joined(site, reactor, "server")
+    yield from joined(site.router("server"), reactor)
 
 
 @pytest.fixture(scope="module")
 def consumer(site: Site, reactor: Any) -> Iterator[Account]:
-    yield from joined(site, reactor, "consumer")
+    yield from joined(site.router("consumer"), reactor)
+
+
+@pytest.fixture(scope="module")
+def remote(site: Site, reactor: Any) -> Iterator[Account]:
+    """The account `server`, as from another host: over TLS."""
+    yield from joined(replace(site.router("server"), socket=None), reactor)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +87,7 @@ def anonymous(site: Site, reactor: Any) -> Iterator[Account]:
     blockingCallFromThread(reactor, session.leave)
 
 
-def joined(site: Site, reactor: Any, user: str) -> Iterator[Account]:
+def joined(router: Router, reactor: Any) -> Iterator[Account]:
     ready: Deferred[None] = Deferred()
     services = []
 
@@ -88,7 +98,7 @@ def joined(site: Site, reactor: Any, user: str) -> Iterator[Account]:
     session = Reporting()
 
     def dial() -> Deferred[Any]:
-        services.append(connect_session(session, site.router(user), reactor))
+        services.append(connect_session(session, router, reactor))
         return ready.addTimeout(20, reactor)
 
     blockingCallFromThread(reactor, dial)
@@ -124,6 +134,8 @@ def subscribe(topic: str) -> Act:
         call(GET_DATA_NODE),
         call(get_fields_uri("weather"), 1, 0),
         subscribe(NODE_ADDED),
+        publish(health_uri("weather")),
+        subscribe(health_uri("weather")),
         call("wamp.session.list"),
     ],
     ids=lambda act: act.__qualname__.split(".")[0],
@@ -152,6 +164,9 @@ def test_an_anonymous_client_may_do_all_below_the_address_root_of_ocs(anonymous:
         publish(NODE_ADDED),
         publish("observatory.mine.feeds.temperatures"),
         subscribe(NODE_ADDED),
+        publish(uri("data_node.health")),
+        register(health_uri("weather")),
+        call(health_uri("weather")),
         call("wamp.session.kill", 1),
     ],
     ids=lambda act: act.__qualname__.split(".")[0],
@@ -167,6 +182,16 @@ def test_a_server_account_is_refused_outside_its_rights(server: Account, act: Ac
 )
 def test_a_consumer_account_is_refused_outside_its_rights(consumer: Account, act: Act) -> None:
     assert consumer.is_refused(act)
+
+
+def test_servers_report_and_hear_the_figures_of_servers_and_nobody_else_does(
+    server: Account, consumer: Account
+) -> None:
+    topic = health_uri("weather")
+    server.does(subscribe(topic))
+    server.does(publish(topic))
+    assert consumer.is_refused(publish(topic))
+    assert consumer.is_refused(subscribe(topic))
 
 
 @pytest.mark.parametrize("procedure", [GET_DATA_NODE, HUB_ADD])
@@ -204,8 +229,10 @@ def test_a_name_that_is_no_component_of_a_uri_is_refused(server: Account, name: 
         server.does(call(HUB_ADD, name, "", server.session._session_id))
 
 
-def test_a_wrong_secret_is_refused_with_a_clear_line_on_both_sides(site: Site) -> None:
-    impostor = site.start("data_nodes.weather", name="impostor", WAMP_SECRET="guess")
+@pytest.mark.parametrize("transport", ["socket", "tls"])
+def test_a_wrong_secret_is_refused_with_a_clear_line_on_both_sides(site: Site, transport: str) -> None:
+    name, settings = f"impostor_{transport}", {} if transport == "socket" else BY_TLS
+    impostor = site.start("data_nodes.weather", name=name, WAMP_SECRET="guess", **settings)
     eventually(
         "the server says so", lambda: "wamp.error.not_authorized" in impostor.log() or "denied" in impostor.log()
     )
@@ -218,13 +245,13 @@ def test_a_wrong_authority_is_refused_with_a_clear_line(site: Site, tmp_path_fac
 
     other = tmp_path_factory.mktemp("other")
     make_certificates(other)
-    stranger = site.start("data_nodes.weather", name="stranger", CROSSBAR_CA=other / "ca.crt")
+    stranger = site.start("data_nodes.weather", name="stranger", CROSSBAR_CA=other / "ca.crt", **BY_TLS)
     eventually("the server says why", lambda: "TLS: certificate verify failed" in stranger.log())
     stranger.stop()
 
 
 def test_a_missing_authority_is_waited_for_with_a_clear_line(site: Site) -> None:
-    early = site.start("data_nodes.weather", name="early", CROSSBAR_CA=site.folder / "not-yet.crt")
+    early = site.start("data_nodes.weather", name="early", CROSSBAR_CA=site.folder / "not-yet.crt", **BY_TLS)
     eventually("the server says what it waits for", lambda: "not-yet.crt cannot be read" in early.log())
     shutil.copy(site.ca, site.folder / "not-yet.crt")
     eventually("the server joins", lambda: "server early is listed" in early.log())
@@ -257,6 +284,25 @@ def test_a_second_hub_waits_and_takes_over(site: Site) -> None:
     eventually("the first is back", lambda: site.programs["hub"].log().count("hub: ready") > 1)
 
 
+@pytest.mark.parametrize("callee", ["server", "remote"])
+def test_a_reply_too_long_for_the_socket_is_an_error_and_harms_nobody(
+    request: pytest.FixtureRequest, reactor: Any, consumer: Account, callee: str
+) -> None:
+    account = request.getfixturevalue(callee)
+    procedure = get_data_uri(f"verbose_{callee}")
+    account.does(lambda session: session.register(lambda size: b"x" * size, procedure))
+    # Exceptions of other kinds than this one would be a lost session.
+    with pytest.raises((ApplicationError, PayloadExceededError), match=r"16 MiB|exceed"):
+        consumer.does(lambda session: session.call(procedure, 2**24).addTimeout(20, reactor))
+    assert len(consumer.does(call(procedure, 2**23))) == 2**23
+
+
+def test_the_other_host_has_the_same_rights_over_tls(remote: Account) -> None:
+    assert remote.does(call(HUB_ADD, "afar", "", remote.session._session_id)) is True
+    remote.does(call(HUB_SUBTRACT, "afar", remote.session._session_id))
+    assert remote.is_refused(publish(NODE_ADDED))
+
+
 def test_plain_websocket_on_the_tls_port_is_refused(site: Site) -> None:
     with socket.create_connection(("127.0.0.1", site.tls_port), timeout=10) as plain:
         plain.sendall(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
@@ -265,10 +311,10 @@ def test_plain_websocket_on_the_tls_port_is_refused(site: Site) -> None:
 
 def test_a_client_with_no_router_says_so() -> None:
     from sisock.client import connect
-    from sisock.config import Router
 
-    with pytest.raises(RouterAbsent, match="not connected to the WAMP router"):
-        connect(Router.from_environ({"CROSSBAR_TLS_PORT": "1", "WAMP_SECRET": "x"}), timeout=1)
+    for nowhere in ({"CROSSBAR_TLS_PORT": "1"}, {"CROSSBAR_SOCKET": "/nonexistent/router.sock"}):
+        with pytest.raises(RouterAbsent, match="not connected to the WAMP router"):
+            connect(Router.from_environ(nowhere | {"WAMP_SECRET": "x"}), timeout=1)
 
 
 def test_no_secret_is_in_any_log_or_command_line(site: Site) -> None:
@@ -288,7 +334,7 @@ def test_a_server_written_in_2019_connects_with_its_environment_and_is_queried(s
     (site.folder / ".crossbar").mkdir()
     shutil.copy(site.ca, site.folder / ".crossbar" / "server_cert.pem")
     script = ROOT / "tests" / "integration" / "server_of_2019.py"
-    site.run("of_2019", [sys.executable, str(script)], site.environ("server"))
+    site.run("of_2019", [sys.executable, str(script)], site.environ("server") | BY_TLS)
     with site.client() as client:
         eventually("it is listed", lambda: {"name": "of_2019", "description": "Written in 2019."} in client.nodes())
         fields, timelines = client.get_fields("of_2019", 1, 0)

@@ -1,11 +1,13 @@
 """What arrives on OCS feeds, kept in memory, and the answers made from it."""
 
+import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from services.data_nodes.journal import Journal
 from services.data_nodes.ring import FUTURE_TOLERANCE, TYPE_PATIENCE, Ring
 from services.data_nodes.selection import Samples, mean_interval, select
 from sisock.errors import SettingError
@@ -20,6 +22,7 @@ TELL_INTERVAL = 600.0
 _LONGEST_NAME = 255
 _LONGEST_TOPIC = 1000
 _MOST_TOLD = 1000
+_LATEST = 1e12
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class Subscription:
 
     topic: str
     match: Literal["exact", "wildcard"]
+
+    def covers(self, topic: str) -> bool:
+        """Whether the router would hand over what is published there."""
+        pattern, parts = self.topic.split("."), topic.split(".")
+        return len(parts) == len(pattern) and all(due in ("", part) for due, part in zip(pattern, parts, strict=True))
 
 
 @dataclass
@@ -49,7 +57,9 @@ class Feeds:
     are named.
     """
 
-    def __init__(self, settings: Mapping[str, Any], clock: Callable[[], float], tell: Callable[..., None]) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], clock: Callable[[], float], tell: Callable[..., None], name: str = ""
+    ) -> None:
         """Make an empty buffer.
 
         Parameters
@@ -60,6 +70,8 @@ class Feeds:
             Gives the UNIX time.
         tell
             Logs a warning: a format, and the facts in it by name, as txaio does.
+        name
+            Of the server: that of its folder below BUFFER_DIRECTORY.
 
         Raises
         ------
@@ -70,15 +82,15 @@ class Feeds:
         if bool(target) != bool(feed):
             missing = "FEED" if target else "TARGET"
             raise SettingError(missing, "is missing", "set TARGET and FEED for one feed, or neither for all of them")
-        for name in ("BUFFER_TIME", "MAX_SAMPLES", "MAX_FIELDS", "MAX_MEMORY"):
-            if not settings[name] > 0:
-                raise SettingError(name, f"{settings[name]} leaves no room for a sample", "give a number above 0")
+        for bound in ("BUFFER_TIME", "BUFFER_DISK", "MAX_SAMPLES", "MAX_FIELDS", "MAX_MEMORY"):
+            if not settings[bound] > 0:
+                raise SettingError(bound, f"{settings[bound]} leaves no room for a sample", "give a number above 0")
         root = settings["OCS_ADDRESS_ROOT"]
         self.subscription = (
             Subscription(f"{root}.{target}.feeds.{feed}", "exact") if target
             else Subscription(f"{root}..feeds.", "wildcard")
         )  # fmt: skip
-        self.received = 0
+        self.received = self.unrecorded = 0
         self.dropped: Counter[str] = Counter()
         self._one_feed = bool(target)
         self._buffer_time = float(settings["BUFFER_TIME"])
@@ -93,6 +105,11 @@ class Feeds:
         self._nbytes = 0
         self._next_sweep = 0.0
         self._untold: dict[tuple[str, str], tuple[int, float]] = {}
+        self._lag: float | None = None
+        directory = settings["BUFFER_DIRECTORY"]
+        # A sample may be stamped as late as FUTURE_TOLERANCE after its receipt.
+        age = self._buffer_time + FUTURE_TOLERANCE
+        self.journal = Journal(directory / name if directory else None, age, settings["BUFFER_DISK"] * 2**20, tell)
 
     @property
     def nbytes(self) -> int:
@@ -110,16 +127,52 @@ class Feeds:
             For a recorded feed the pair (blocks, feed) of OCS; anything for the others, which are passed over.
         """
         now = self._clock()
-        if not self._next_sweep - SWEEP_INTERVAL <= now < self._next_sweep:
-            self._sweep(now)
+        if not self.journal.replaying:
+            self._sweep_when_due(now)
         match message:
-            case [Mapping() as blocks, {"record": True, **feed}]:
-                for name, content in blocks.items():
-                    self._receive_block(topic, str(name), content, str(feed.get("agent_class", "OCS agent")), now)
+            case [Mapping(), {"record": True}] if len(topic) <= _LONGEST_TOPIC:
+                self.journal.append(now, [topic, message])
+                if not self.journal.replaying:
+                    self._take(topic, message, now)
             case [_, {"record": False}]:
-                self.dropped["unrecorded"] += 1
+                self.unrecorded += 1
+            case [Mapping(), {"record": True}]:
+                self._drop(topic, Counter(bad_name=1), now)
             case _:
                 self._drop(topic, Counter(bad_shape=1), now)
+
+    def replay(self) -> Iterator[None]:
+        """Take, step by step, what was received before the restart, and then what has been since."""
+        tell, self._tell = self._tell, _say_nothing
+        for received, (topic, message) in self.journal.recorded(self._clock()):
+            if self.subscription.covers(topic):  # The server may have been given another feed since.
+                self._take(topic, message, received)
+            yield
+        # What was dropped then was counted and told then.
+        self._tell, self._lag, self.received = tell, None, 0
+        self.dropped.clear()
+        self._untold.clear()
+        for received, (topic, message) in self.journal.meanwhile():
+            self._take(topic, message, received)
+            yield
+
+    def figures(self) -> dict[str, float]:
+        """Count what came and what became of it, since the server was started."""
+        lag, self._lag = self._lag, None
+        return {
+            "received": self.received,
+            "unrecorded": self.unrecorded,
+            "dropped": self.dropped.total(),
+            **{f"dropped.{reason}": count for reason, count in self.dropped.items()},
+            **({} if lag is None else {"lag": lag}),
+            "fields": len(self._holder),
+            "buffer": self._nbytes,
+            "disk": self.journal.nbytes,
+            "unwritten": self.journal.unwritten,
+        }
+
+    def units(self, ocs_name: str) -> str | None:
+        """Units of a field; OCS does not tell them."""
 
     def get_fields(self) -> FieldsReply:
         """List every field with a sample in memory, with its timeline."""
@@ -134,7 +187,7 @@ class Feeds:
             mine = {name: ocs_name for ocs_name, name in block.names.items() if name in kinds}
             for name, ocs_name in mine.items():
                 fields[name] = Field(description=f"{ocs_name}, {block.origin}", timeline=block.timeline,
-                                     type=kinds[name], units=None)  # fmt: skip
+                                     type=kinds[name], units=self.units(ocs_name))  # fmt: skip
             timelines[block.timeline] = Timeline(interval=mean_interval(t), field=list(mine))
         return fields, timelines
 
@@ -153,6 +206,12 @@ class Feeds:
         start = max(start, self._clock() - self._buffer_time)
         return select(requested, samples, start, end, min_stride, self._max_points)
 
+    def _take(self, topic: str, message: Any, now: float) -> None:
+        self._sweep_when_due(now)
+        blocks, feed = message
+        for name, content in blocks.items():
+            self._receive_block(topic, str(name), content, str(feed.get("agent_class", "OCS agent")), now)
+
     def _receive_block(self, topic: str, name: str, content: object, agent_class: str, now: float) -> None:
         match content:
             case {"timestamps": stamps, "data": Mapping() as data} | {"timestamp": stamps, "data": Mapping() as data}:
@@ -160,7 +219,7 @@ class Feeds:
             case _:
                 self._drop(topic, Counter(bad_shape=1), now)
                 return
-        if len(name) > _LONGEST_NAME or len(topic) > _LONGEST_TOPIC:
+        if len(name) > _LONGEST_NAME:
             self._drop(topic, Counter(bad_name=1), now)
             return
         block = self._blocks.get((topic, name)) or self._new_block(topic, name, agent_class)
@@ -176,6 +235,9 @@ class Feeds:
             self._nbytes += block.ring.nbytes - before
             self._blocks[topic, name] = block
             self.received += len(stamps) if isinstance(stamps, list | tuple) else 1
+            last = stamps[-1] if isinstance(stamps, list | tuple) and stamps else stamps
+            if isinstance(last, int | float) and abs(last) < _LATEST:
+                self._lag = max(now - last, -math.inf if self._lag is None else self._lag)
         if dropped:
             self._drop(topic, dropped, now)
 
@@ -205,8 +267,10 @@ class Feeds:
         self._holder[name] = block
         return name
 
-    def _sweep(self, now: float) -> None:
+    def _sweep_when_due(self, now: float) -> None:
         """Let go of old samples, also of agents that have fallen silent, and of the names of fields without any."""
+        if self._next_sweep - SWEEP_INTERVAL <= now < self._next_sweep:
+            return
         self._next_sweep = now + SWEEP_INTERVAL
         for key, block in list(self._blocks.items()):
             block.ring.prune(now)
@@ -235,6 +299,10 @@ class Feeds:
                 self._tell("dropping some of {topic}: {why}", topic=topic, why=_REASONS[reason])
             untold, since = self._untold.get((topic, reason), (0, now))
             self._untold[topic, reason] = untold + count, since
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    """Stand in for the log."""
 
 
 _REASONS = {

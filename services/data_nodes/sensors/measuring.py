@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _KINDS = {"temp": "C", "fan": "RPM", "in": "V", "curr": "A", "power": "W", "energy": "J", "humidity": "%"}
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _INPUT = re.compile(rf"({'|'.join(_KINDS)})\d+_(input|average)")
 
 
@@ -33,16 +34,17 @@ def read_chips(run: Callable[..., Any] = subprocess.run) -> dict[str, Reading]:
     ChipsUnreadableError
         There is no such program, no chip, or it does not answer.
     """
-    try:
-        done = run(["sensors", "-j"], capture_output=True, timeout=10, check=False)
-    except FileNotFoundError:
-        raise ChipsUnreadableError("lm-sensors is not installed") from None
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ChipsUnreadableError(f"'sensors -j' failed: {error}") from error
-    readings = parse_chips(done.stdout.decode(errors="replace"))
-    if not readings:
-        raise ChipsUnreadableError(f"lm-sensors finds no chips ({done.stderr.decode(errors='replace').strip()[:200]})")
-    return readings
+    # Before 3.5 there is no -j, and what some later ones write of a chip that does not answer is no JSON.
+    for option, parse in (("-j", parse_chips), ("-u", parse_listed_chips)):
+        try:
+            done = run(["sensors", option], capture_output=True, timeout=10, check=False)
+        except FileNotFoundError:
+            raise ChipsUnreadableError("lm-sensors is not installed") from None
+        except (OSError, subprocess.SubprocessError) as error:
+            raise ChipsUnreadableError(f"'sensors {option}' failed: {error}") from error
+        if readings := parse(done.stdout.decode(errors="replace")):
+            return readings
+    raise ChipsUnreadableError(f"lm-sensors finds no chips ({done.stderr.decode(errors='replace').strip()[:200]})")
 
 
 def parse_chips(text: str) -> dict[str, Reading]:
@@ -52,6 +54,21 @@ def parse_chips(text: str) -> dict[str, Reading]:
     except ValueError:
         return {}
     return dict(_chip_readings(chips)) if isinstance(chips, dict) else {}
+
+
+def parse_listed_chips(text: str) -> dict[str, Reading]:
+    """Take the readings from the output of ``sensors -u``; what is not understood is passed over."""
+    chips: dict[str, dict[str, dict[str, float]]] = {}
+    for paragraph in re.split(r"\n\s*\n", text):
+        chip, _, rest = paragraph.strip().partition("\n")
+        feature = ""
+        for line in rest.splitlines():
+            key, _, value = line.partition(":")
+            if not line.startswith(" "):
+                feature = key
+            elif feature and _NUMBER.fullmatch(value.strip()):
+                chips.setdefault(chip, {}).setdefault(feature, {})[key.strip()] = float(value)
+    return dict(_chip_readings(chips))
 
 
 def _chip_readings(chips: Mapping[str, Any]) -> Iterator[tuple[str, Reading]]:

@@ -9,14 +9,14 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
+from services.data_nodes.live import LiveServer
 from services.data_nodes.sensors.source import Sensors
 from services.data_nodes.settings import take_settings
-from sisock.base import DataNodeServer
 from sisock.shapes import DataReply, FieldsReply
 from sisock.times import time_range
 
 
-class SensorsServer(DataNodeServer):
+class SensorsServer(LiveServer):
     """Measures in a thread, from the first session on and between sessions as well."""
 
     name = "sensors"
@@ -25,7 +25,7 @@ class SensorsServer(DataNodeServer):
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         super().__init__()
         settings = take_settings(self, environ)
-        self.sensors = Sensors(settings, self.log.warn)
+        self.sensors = Sensors(settings, self.log.warn, name=self.name)
         self._interval: float = settings["INTERVAL"]
         self._measuring = LoopingCall(self._measure)
         self._problem: str | None = None
@@ -46,6 +46,11 @@ class SensorsServer(DataNodeServer):
         """Begin to measure, once."""
         if not self._measuring.running:
             self._measuring.start(self._interval)
+        self.remember(self.sensors.journal, self.sensors.replay(time.time()))
+
+    def figures(self) -> dict[str, float]:
+        """Count what was read and what was dropped."""
+        return self.sensors.figures()
 
     def get_fields(self, start: float, end: float) -> FieldsReply:
         """List every field that has been read."""

@@ -1,90 +1,78 @@
-"""What every folder of services/data_nodes has, and what every server in it does."""
+"""What every data server has and does: each folder of services/data_nodes, and each server of a site's own."""
 
-import importlib
-import inspect
-import runpy
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-import services.data_nodes
-from sisock.base import DataNodeServer
+from playbooks.filter_plugins import validation
 from sisock.config import load_settings
 from sisock.errors import SettingError
 from sisock.testing import check_contract
 from sisock.uris import NODE_NAME
+from tests.services.data_nodes.structure import Server, every_server
 
-SOURCE = Path(str(files(services.data_nodes)))
-TESTS = Path(__file__).parent
-SERVERS = sorted(path.name for path in SOURCE.iterdir() if path.is_dir() and not path.name.startswith("_"))
-OPTION_KEYS = {"type", "required", "default", "choices", "description"}
-
-pytestmark = pytest.mark.parametrize("name", SERVERS)
+ROOT = Path(__file__).parents[3]
+SERVERS = every_server(ROOT)
 
 
-def server_class(name: str) -> type[DataNodeServer]:
-    module = importlib.import_module(f"services.data_nodes.{name}.server")
-    (found,) = (
-        kind for _, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, DataNodeServer) and kind.__module__ == module.__name__
-    )  # fmt: skip
-    return found
+@pytest.fixture(params=SERVERS, ids=str)
+def server(request: pytest.FixtureRequest) -> Server:
+    each: Server = request.param
+    return each
 
 
-def declared(name: str) -> Any:
-    return yaml.safe_load((SOURCE / name / "server.yml").read_text(encoding="utf-8"))
+@pytest.fixture(params=[each for each in SERVERS if not each.site], ids=str)
+def built_in(request: pytest.FixtureRequest) -> Server:
+    each: Server = request.param
+    return each
 
 
-def test_a_server_folder_is_complete(name: str) -> None:
-    due = [SOURCE / name / part for part in ("__init__.py", "__main__.py", "server.yml", "server.py", "source.py")]
-    due += [TESTS / name / part for part in ("example.py", "test_source.py")]
-    missing = [str(path.relative_to(SOURCE.parents[1])) for path in due if not path.is_file()]
-    assert not missing, f"data server {name} lacks {', '.join(missing)}"
+def test_it_is_complete(server: Server) -> None:
+    lacks = server.lacks()
+    assert not lacks, "\n".join(lacks)
 
 
-def test_its_options_are_declared_in_full(name: str) -> None:
-    spec = declared(name)
-    assert spec["short_description"], f"{name}/server.yml lacks a short_description"
-    for option, declaration in spec["options"].items():
-        assert option.isupper(), option
-        assert option not in ("NAME", "DESCRIPTION"), f"{option} is common to all servers"
-        assert set(declaration) <= OPTION_KEYS, f"{option}: {set(declaration) - OPTION_KEYS} is unknown"
-        assert {"type", "description"} <= set(declaration), f"{option} lacks its type or description"
-        assert ("default" in declaration) != declaration.get("required", False), f"{option}: either default or required"
-    load_settings({key: value for key, value in spec["options"].items() if not value.get("required")}, {})
+def test_its_settings_are_declared_in_full(server: Server) -> None:
+    if server.site and not server.declaration.exists():
+        return
+    assert validation.declaration_problems(str(server.declaration)) == []
+    options = yaml.safe_load(server.declaration.read_text(encoding="utf-8"))["options"]
+    load_settings({key: value for key, value in options.items() if not value.get("required")}, {})
 
 
-def test_its_source_does_without_twisted(name: str) -> None:
-    text = (SOURCE / name / "source.py").read_text(encoding="utf-8")
-    assert "twisted" not in text
-    assert "autobahn" not in text
-    assert "sisock.base" not in text
+def test_the_playbook_takes_it(server: Server) -> None:
+    if server.site:
+        assert validation.site_server_problems(str(server.code), str(ROOT / "services/data_nodes")) == []
 
 
-def test_it_is_named_and_described_and_the_environment_may_rename_it(name: str, tmp_path: Path) -> None:
-    kind = server_class(name)
+def test_its_source_does_without_twisted(built_in: Server) -> None:
+    text = built_in.code.with_name("source.py").read_text(encoding="utf-8")
+    assert [word for word in ("twisted", "autobahn", "sisock.base") if word in text] == []
+
+
+def test_it_is_named_and_described_and_the_environment_may_rename_it(server: Server) -> None:
+    kind = server.kind()
     assert kind.name
     assert NODE_NAME.fullmatch(kind.name)
     assert kind.description
-    renamed = kind({"NAME": "other", "DESCRIPTION": "of a test"})  # type: ignore[arg-type]
+    renamed = kind({"NAME": "other", "DESCRIPTION": "of a test"})
     assert (renamed.name, renamed.description) == ("other", "of a test")
 
 
-def test_a_setting_of_the_wrong_kind_is_refused_by_name(name: str) -> None:
-    for option, declaration in declared(name)["options"].items():
+def test_a_setting_of_the_wrong_kind_is_refused_by_name(server: Server) -> None:
+    text = server.declaration.read_text(encoding="utf-8") if server.declaration.exists() else "options: {}"
+    for option, declaration in yaml.safe_load(text)["options"].items():
         if declaration["type"] in ("int", "float"):
             with pytest.raises(SettingError, match=option):
-                server_class(name)({option: "many"})  # type: ignore[arg-type]
+                server.kind()({option: "many"})
 
 
 @pytest.mark.parametrize("renamed", ["a b", "a.b", "a::b", "*", "é"])
-def test_a_name_that_cannot_be_part_of_a_uri_is_refused(name: str, renamed: str) -> None:
+def test_a_name_that_cannot_be_part_of_a_uri_is_refused(server: Server, renamed: str) -> None:
     with pytest.raises(SettingError, match="NAME"):
-        server_class(name)({"NAME": renamed})  # type: ignore[arg-type]
+        server.kind()({"NAME": renamed})
 
 
-def test_it_keeps_the_contract(name: str, tmp_path: Path) -> None:
-    check_contract(runpy.run_path(str(TESTS / name / "example.py"))["example_server"](tmp_path))
+def test_it_keeps_the_contract(server: Server, tmp_path: Path) -> None:
+    check_contract(server.with_data(tmp_path))

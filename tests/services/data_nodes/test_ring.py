@@ -221,3 +221,44 @@ def test_a_message_larger_than_the_memory_is_refused() -> None:
     ring = Ring(10**6)
     assert ring.append([NOW], {"a": ["x" * 10_000]}, NOW, 5000) == Counter(memory=1)
     assert len(ring) == 0
+
+
+class Roundabout(Ring):
+    """A ring without the short way for messages of one sample."""
+
+    def _append_plain(self, *_: object) -> bool:
+        return False
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 1.0, 1.0, 1.0, 30.0, -30.0]),
+            st.sampled_from([0.0, 0.0, 0.0, -1.0, 20.0, math.nan]),
+            st.dictionaries(
+                st.sampled_from("abc"),
+                st.one_of(
+                    st.floats(),
+                    st.floats(),
+                    st.integers(),
+                    st.just(2**70),
+                    st.booleans(),
+                    st.text(max_size=2),
+                    st.none(),
+                ).map(lambda value: [value]),
+            ),
+        ),
+        max_size=60,
+    ),
+    st.sampled_from([3, 100]),
+)
+def test_the_short_way_of_a_message_of_one_sample_leads_to_the_same(messages: Any, max_samples: int) -> None:
+    short, roundabout, now = Ring(max_samples, 20.0), Roundabout(max_samples, 20.0), NOW
+    for seconds, ahead, columns in messages:
+        now += seconds
+        dropped = [ring.append([now + ahead], columns, now) for ring in (short, roundabout)]
+        assert dropped[0] == dropped[1]
+        assert kept(short) == kept(roundabout)
+        assert short.kinds == roundabout.kinds
+        assert len(short) == len(roundabout)

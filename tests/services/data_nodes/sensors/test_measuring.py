@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.data_nodes.sensors.measuring import ChipsUnreadableError, Reading, parse_chips, read_chips, read_kernel
+from services.data_nodes.sensors.measuring import (
+    ChipsUnreadableError,
+    Reading,
+    parse_chips,
+    parse_listed_chips,
+    read_chips,
+    read_kernel,
+)
 
 OUTPUT = json.dumps({
     "coretemp-isa-0000": {"Adapter": "ISA adapter", "Package id 0": {"temp1_input": 52.0, "temp1_max": 100.0},
@@ -29,6 +36,41 @@ def test_each_input_of_each_chip_is_a_field_with_units() -> None:
         "acpi-0.power1": (35.5, "W"),
     }  # fmt: skip
     assert readings["coretemp-isa-0000.core_0"].description == "Core 0 of chip coretemp-isa-0000"
+
+
+LISTED = """coretemp-isa-0000
+Adapter: ISA adapter
+Package id 0:
+  temp1_input: 52.000
+  temp1_max: 100.000
+Core 0:
+ERROR: Can't get value of subfeature temp2_input: I/O error
+  temp2_crit_alarm: 0.000
+
+nct6775-isa-0290
+Adapter: ISA adapter
+fan1:
+  fan1_input: 812.000
+Vcore:
+  in0_input: 0.900
+
+"""
+
+
+def test_a_version_without_json_is_understood_as_well() -> None:
+    def run(command: list[str], **_: object) -> SimpleNamespace:
+        return SimpleNamespace(stdout=LISTED.encode() if "-u" in command else b"", stderr=b"Unknown option")
+
+    assert {name: (reading.value, reading.units) for name, reading in read_chips(run).items()} == {
+        "coretemp-isa-0000.package_id_0": (52.0, "C"),
+        "nct6775-isa-0290.fan1": (812.0, "RPM"),
+        "nct6775-isa-0290.vcore": (0.9, "V"),
+    }
+
+
+@given(st.one_of(st.text(), st.text(alphabet="ab:_1 .\n").map("chip\nf:\n".__add__)))
+def test_no_list_raises(text: str) -> None:
+    assert all(isinstance(reading, Reading) for reading in parse_listed_chips(text).values())
 
 
 @given(st.one_of(st.text(), st.recursive(

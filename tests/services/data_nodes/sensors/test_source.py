@@ -1,6 +1,7 @@
 """The sensors source: readings kept, and said once when there are no chips."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from services.data_nodes.sensors.source import Sensors
 from sisock.errors import SettingError
 from sisock.shapes import check_data, check_fields
 
-SETTINGS = {"INTERVAL": 2.5, "DEPTH": 4, "MAX_POINTS": 0}
+SETTINGS = {"INTERVAL": 2.5, "DEPTH": 4, "MAX_POINTS": 0, "BUFFER_DIRECTORY": "", "BUFFER_DISK": 1}
 NOW = 1_700_000_000.0
 
 
@@ -67,3 +68,20 @@ def test_readings_that_are_lost_to_a_clock_set_back_are_told_once_and_those_beyo
 def test_an_interval_or_depth_of_nothing_is_refused(name: str, value: float) -> None:
     with pytest.raises(SettingError, match=name):
         Sensors(SETTINGS | {name: value}, lambda *_, **__: None)
+
+
+def test_readings_are_there_again_after_a_restart_with_their_units(tmp_path: Path) -> None:
+    settings = SETTINGS | {"BUFFER_DIRECTORY": tmp_path}
+    before = Sensors(settings, lambda *_, **__: None, name="sensors")
+    list(before.replay(NOW))
+    for i in range(3):
+        before.keep({"chip.a": Reading(40.0 + i, "C", "a of chip chip"), "load": Reading(0.1, None, "")}, NOW + 2.5 * i)
+    before.journal.close()
+    after = Sensors(settings, lambda *_, **__: None, name="sensors")
+    after.keep({"chip.a": Reading(43.0, "C", "a of chip chip")}, NOW + 9)
+    list(after.replay(NOW + 9))
+    assert after.get_fields()[0] == before.get_fields()[0]
+    reply = check_data(after.get_data(["chip.a"], 1, 2e9), ["chip.a"])
+    assert reply
+    assert reply["data"]["chip.a"] == [40.0, 41.0, 42.0, 43.0]
+    assert after.figures()["received"] == 1

@@ -1,0 +1,1 @@
+"""How the data servers themselves are doing."""

@@ -1,0 +1,1 @@
+"""Channels of a Lakeshore under the instrument's name."""
