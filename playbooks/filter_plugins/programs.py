@@ -16,6 +16,8 @@ def supervised_servers(
     python: str,
     environments: Mapping[str, Mapping[str, Any]],
     data_nodes_dir: str,
+    site_servers_dir: str,
+    installed_dir: str,
 ) -> list[Program]:
     """One program per data server of `sisock_servers`; its settings are environment variables.
 
@@ -29,26 +31,66 @@ def supervised_servers(
         Account -> what every program of that account is started with.
     data_nodes_dir
         Folder with one folder per type of data server, whose `server.yml` may name an account of the database.
+    site_servers_dir
+        Folder of the site's own types, as the controller sees it: `TYPE.py` with a `TYPE.yml` that does the same.
+    installed_dir
+        Where their files lie on the host.
     """
-    return [_supervised_server(server, python, environments, Path(data_nodes_dir)) for server in servers]
+    data_nodes, own = Path(data_nodes_dir), Path(site_servers_dir)
+    return [_supervised_server(server, python, environments, data_nodes, own, installed_dir) for server in servers]
 
 
 def _supervised_server(
-    server: Mapping[str, Any], python: str, environments: Mapping[str, Mapping[str, Any]], data_nodes: Path
+    server: Mapping[str, Any],
+    python: str,
+    environments: Mapping[str, Mapping[str, Any]],
+    data_nodes: Path,
+    own: Path,
+    installed_dir: str,
 ) -> Program:
-    declared = yaml.safe_load((data_nodes / server["type"] / "server.yml").read_text(encoding="utf-8"))
+    kind, digest = server["type"], {}
+    declaration = data_nodes / kind / "server.yml"
+    command = f"{python} -m services.data_nodes.{kind}"
+    if not declaration.exists():
+        declaration = own / f"{kind}.yml"
+        # -P: a file beside it cannot pass for a package of the same name.
+        command = f"{python} -P {installed_dir}/{kind}.py"
+        digest = {"SERVER_DIGEST": _digest(_own_files(kind, own))}
+    declared = yaml.safe_load(declaration.read_text(encoding="utf-8")) if declaration.exists() else {}
     account = declared.get("database", "server")
     return {
         "name": server["name"],
-        "command": f"{python} -m services.data_nodes.{server['type']}",
+        "command": command,
         "user": f"sisock-{account}",
         "environment": {
             **environments[account],
+            **digest,
             "NAME": server["name"],
             **({"DESCRIPTION": server["description"]} if server.get("description") else {}),
             **environment_texts(server.get("settings")),
         },
     }
+
+
+def site_server_files(servers: Iterable[Mapping[str, Any]], data_nodes_dir: str, site_servers_dir: str) -> list[str]:
+    """Files of the site's own types that `sisock_servers` names: of each type all that are called `TYPE.*`.
+
+    Parameters
+    ----------
+    servers, data_nodes_dir, site_servers_dir
+        As `supervised_servers` has them.
+    """
+    kinds = {server["type"] for server in servers if not (Path(data_nodes_dir) / server["type"]).is_dir()}
+    return [str(path) for kind in sorted(kinds) for path in _own_files(kind, Path(site_servers_dir))]
+
+
+def _own_files(kind: str, own: Path) -> list[Path]:
+    return sorted(path for path in own.glob(f"{kind}.*") if path.is_file() and not path.name.endswith("~"))
+
+
+def _digest(files: Iterable[Path]) -> str:
+    contents = [[path.name, hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:12]
 
 
 def supervised_agents(
@@ -93,6 +135,7 @@ class FilterModule:
         """Name the filters."""
         return {
             "supervised_servers": supervised_servers,
+            "site_server_files": site_server_files,
             "supervised_agents": supervised_agents,
             "environment_texts": environment_texts,
         }

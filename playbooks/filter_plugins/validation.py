@@ -3,10 +3,11 @@
 Every filter returns a list of problems. Each says what is wrong, where, and what to do.
 """
 
+import ast
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ _LISTENING = "0A"
 # What supervisor's configuration cannot hold in the value of an environment variable.
 _UNWRITABLE = re.compile(r"[\"\r\n]|\s[;#]")
 _KINDS: Mapping[str, Callable[[Any], Any]] = {"int": int, "float": float}
+# What the name of a type of the site's own may be: a Python file is called so.
+_TYPE = re.compile(r"[a-z][a-z0-9_]*")
+_OPTION_KINDS = ("str", "int", "float", "bool", "path", "list")
+_OPTION_KEYS = ("type", "required", "default", "choices", "description")
 _BOOLEANS = ("1", "true", "yes", "on", "0", "false", "no", "off", "")
 
 
@@ -75,7 +80,9 @@ def group_problems(groups: Mapping[str, Sequence[str]], site_playbook: str) -> l
     return problems
 
 
-def server_problems(servers: Any, data_nodes_dir: str, groups: Mapping[str, Sequence[str]]) -> list[str]:
+def server_problems(
+    servers: Any, data_nodes_dir: str, groups: Mapping[str, Sequence[str]], site_servers_dir: str = ""
+) -> list[str]:
     """What is wrong with `sisock_servers`.
 
     Parameters
@@ -86,8 +93,12 @@ def server_problems(servers: Any, data_nodes_dir: str, groups: Mapping[str, Sequ
         Folder with one folder per type of data server, each with a `server.yml`.
     groups
         Group of the inventory -> its hosts.
+    site_servers_dir
+        Folder of the site's own types: `TYPE.py`, and `TYPE.yml` with its settings. Only those that are named are read.
     """
-    types = {path.parent.name: path for path in Path(data_nodes_dir).glob("*/server.yml")}
+    built_in = {path.parent.name: path for path in Path(data_nodes_dir).glob("*/server.yml")}
+    own = _own_types(Path(site_servers_dir)) if site_servers_dir else {}
+    types = own | built_in
     problems: list[str] = []
     for where, server in _items("sisock_servers", servers, "name", problems):
         problems += _keys(where, server, ("name", "type"), ("description", "settings"))
@@ -96,17 +107,66 @@ def server_problems(servers: Any, data_nodes_dir: str, groups: Mapping[str, Sequ
         if kind is None:
             continue
         if kind not in types:
-            problems.append(f"{where}: there is no server of type {kind!r}; {_nearest(str(kind), sorted(types))}")
+            problems.append(
+                f"{where}: there is no server of type {kind!r}; {_nearest(str(kind), sorted(types))}"
+                f"Looked for a folder in {_plain(data_nodes_dir)}"
+                + (f" and for a file {kind}.py in {_plain(site_servers_dir)}." if site_servers_dir else ".")
+            )
+        elif kind in own and (wrong := site_server_problems(str(own[kind].with_suffix(".py")), data_nodes_dir)):
+            problems += [f"{where}: {problem}" for problem in wrong]
         elif not isinstance(settings, Mapping):
             problems.append(f"{where}: settings is no mapping; write each setting as NAME: value below it.")
         else:
-            spec = yaml.safe_load(types[kind].read_text(encoding="utf-8"))
+            spec = _declared(types[kind])
             problems += _settings(f"{where}, type {kind}", settings, spec.get("options") or {})
             if spec.get("database") and not groups.get("database"):
                 problems.append(
                     f"{where}: type {kind} reads the database, but no host is in the group database; add one."
                 )
     return problems
+
+
+def site_server_problems(code: str, data_nodes_dir: str) -> list[str]:
+    """What is wrong with a data server of the site's own, as far as it shows without running it.
+
+    Parameters
+    ----------
+    code
+        Path of its Python file.
+    data_nodes_dir
+        Folder with one folder per type that is built in.
+    """
+    path = Path(code)
+    problems = []
+    if not _TYPE.fullmatch(path.stem):
+        problems.append(f"{path}: a type is named in lower case, with digits and _, a letter first; rename the file.")
+    if (Path(data_nodes_dir) / path.stem).exists():
+        problems.append(f"{path}: the type {path.stem!r} is built in; give the file another name.")
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
+        problems.append(f"{path}{line}: this is no Python ({error.args[0]}).")
+    else:
+        problems += [f"{path}: {problem}" for problem in _code_problems(tree)]
+    declaration = path.with_suffix(".yml")
+    return problems + (declaration_problems(str(declaration)) if declaration.exists() else [])
+
+
+def declaration_problems(declaration: str) -> list[str]:
+    """What is wrong with the YAML file at this path, in which a data server declares its settings."""
+    try:
+        spec = yaml.safe_load(Path(declaration).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as error:
+        return [f"{declaration}: this is no YAML ({' '.join(str(error).split())})."]
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("options", {}), Mapping):
+        return [f"{declaration}: it must be a mapping of short_description and options, and options one of settings."]
+    known = ("short_description", "description", "options", "database")
+    problems = [f"unknown key {str(key)!r}; {_nearest(str(key), known)}" for key in spec if key not in known]
+    problems += ["short_description is missing; say in a line what it serves."] * (not spec.get("short_description"))
+    for name, option in spec.get("options", {}).items():
+        problems += [f"setting {name}: {problem}" for problem in _option_problems(str(name), option)]
+    return [f"{declaration}: {problem}" for problem in problems]
 
 
 def setting_problems(settings: Any, variable: str, service_dir: str) -> list[str]:
@@ -247,6 +307,71 @@ def _is_argument(argument: Any) -> bool:
     return len(argument) > 0 and str(argument[0]).startswith("-")
 
 
+def _plain(path: str) -> str:
+    """Write a path without `..`."""
+    return str(Path(path).resolve())
+
+
+def _own_types(folder: Path) -> dict[str, Path]:
+    """Type -> its declaration, which need not exist."""
+    return {path.stem: path.with_suffix(".yml") for path in folder.glob("*.py") if not path.name.startswith("test_")}
+
+
+def _declared(declaration: Path) -> Mapping[str, Any]:
+    return yaml.safe_load(declaration.read_text(encoding="utf-8")) if declaration.exists() else {}
+
+
+def _code_problems(tree: ast.Module) -> Iterator[str]:
+    ours = {
+        name.asname or name.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(("sisock.", "services."))
+        for name in node.names
+    }
+    servers = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and any(_is_server(ast.unparse(base), ours) for base in node.bases)
+    ]
+    if len(servers) != 1:
+        found = f"it has {len(servers)} ({', '.join(servers)})" if servers else "it has none"
+        yield f"one class must derive from DataNodeServer or TableServer; {found}."
+    started = [
+        ast.unparse(call.args[0])
+        for statement in tree.body
+        if isinstance(statement, ast.If) and "__main__" in ast.unparse(statement.test)
+        for call in ast.walk(statement)
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("run") and call.args
+    ]
+    if servers and not started:
+        yield f"""nothing starts the server; end it with: if __name__ == "__main__": run({servers[0]})"""
+
+
+def _is_server(base: str, ours: Collection[str]) -> bool:
+    return base.endswith(("DataNodeServer", "TableServer")) or (base in ours and base.endswith("Server"))
+
+
+def _option_problems(name: str, option: Any) -> Iterator[str]:
+    if not isinstance(option, Mapping):
+        yield "it is no mapping; write type, default and description below it."
+        return
+    if not re.fullmatch("[A-Z][A-Z0-9_]*", name):
+        yield "it is an environment variable: take capital letters, digits and _."
+    if name in ("NAME", "DESCRIPTION"):
+        yield "every server has it, as `name` and `description` in the inventory; leave it out."
+    for key in (key for key in option if key not in _OPTION_KEYS):
+        yield f"unknown key {str(key)!r}; {_nearest(str(key), _OPTION_KEYS)}"
+    kind = option.get("type")
+    if kind not in _OPTION_KINDS:
+        yield f"type is {kind!r}; take one of {', '.join(_OPTION_KINDS)}."
+    elif "default" in option and not _is_kind(kind, option["default"]):
+        yield f"default is {option['default']!r}, which is no {kind}."
+    if not option.get("description"):
+        yield "description is missing."
+    if ("default" in option) == bool(option.get("required")):
+        yield "give it either a default or required: true."
+
+
 def _sentence(option: Mapping[str, Any]) -> str:
     text = option.get("description", "not described")
     return text if isinstance(text, str) else " ".join(text)
@@ -311,6 +436,7 @@ class FilterModule:
             "setting_problems": setting_problems,
             "inventory_problems": inventory_problems,
             "server_problems": server_problems,
+            "site_server_problems": site_server_problems,
             "agent_problems": agent_problems,
             "port_problems": port_problems,
         }

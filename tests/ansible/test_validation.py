@@ -242,7 +242,7 @@ ENVIRONMENTS = {"server": {"REALM": "r"}, "reader": {"REALM": "r", "SQL_USER": "
 
 def test_a_server_becomes_a_program_whose_settings_are_its_environment(nodes: Path) -> None:
     server = {"name": "s", "type": "weather", "settings": {"A": True, "B": 1.5, "C": ["x", "y"], "D": None, "E": ""}}
-    (program,) = programs.supervised_servers([server], "/python", ENVIRONMENTS, str(nodes))
+    (program,) = programs.supervised_servers([server], "/python", ENVIRONMENTS, str(nodes), "/none", "/opt/servers")
     assert program == {
         "name": "s",
         "command": "/python -m services.data_nodes.weather",
@@ -255,7 +255,7 @@ def test_a_server_that_reads_the_database_alone_is_told_of_its_password(nodes: P
     (nodes / "archive").mkdir()
     (nodes / "archive/server.yml").write_text("database: reader\noptions: {}\n")
     servers = [{"name": kind, "type": kind} for kind in ("archive", "weather")]
-    reader, other = programs.supervised_servers(servers, "/python", ENVIRONMENTS, str(nodes))
+    reader, other = programs.supervised_servers(servers, "/python", ENVIRONMENTS, str(nodes), "/none", "/opt/servers")
     assert (reader["user"], reader["environment"]["SQL_USER"]) == ("sisock-reader", "reader")
     assert (other["user"], "SQL_USER" in other["environment"]) == ("sisock-server", False)
 

@@ -1,0 +1,1 @@
+"""A wave that is computed, until it says what is measured."""
