@@ -3,12 +3,15 @@ import io
 import math
 import re
 import sys
+import tempfile
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from sisock.tables import PackageMissing, frame, rows, side_by_side, write_csv, write_parquet
 
@@ -85,3 +88,29 @@ def test_a_package_that_is_missing_is_named_in_one_line(monkeypatch: pytest.Monk
         frame(table)
     with pytest.raises(PackageMissing, match=r"Parquet needs the Python package pyarrow, .* pip install pyarrow$"):
         write_parquet(table, str(tmp_path / "x"), {})
+
+
+@settings(max_examples=30)
+@given(st.dictionaries(st.sampled_from("abcd"), series()))
+def test_a_parquet_file_holds_what_was_written_and_what_is_said_of_the_fields(given_: dict[str, Any]) -> None:
+    table = side_by_side(given_)
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        write_parquet(table, file.name, {"a": {"units": "K"}})
+        read = parquet.read_table(file.name)
+    assert read.column_names == ["time", "unix_time", *given_]
+    assert [list(row.values())[1:] for row in read.to_pylist()] == list(rows(table))
+    assert [time.timestamp() for time in read["time"].to_pylist()] == table.t.tolist()
+    if "a" in given_:
+        assert read.field("a").metadata == {b"units": b"K"}
+
+
+@settings(max_examples=30)
+@given(st.dictionaries(st.sampled_from("abcd"), series()))
+def test_a_data_frame_has_a_row_for_each_stamp_and_no_value_where_there_is_none(given_: dict[str, Any]) -> None:
+    table = side_by_side(given_)
+    made = frame(table)
+    assert [time.timestamp() for time in made.index] == table.t.tolist()
+    assert str(made.index.tz) == "UTC"
+    for number, row in enumerate(rows(table)):
+        found = [None if pd.isna(value) else value for value in (made[name].iloc[number] for name in given_)]
+        assert found == row[1:]

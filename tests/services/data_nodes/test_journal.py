@@ -55,7 +55,7 @@ VALUES = st.recursive(
 
 
 @given(st.lists(VALUES, max_size=8))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_every_record_comes_back_as_it_was_with_its_time(records: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), *records)
@@ -87,7 +87,7 @@ def test_a_file_cut_at_any_byte_gives_every_whole_record_and_says_what_is_left_o
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_a_damaged_byte_costs_the_rest_of_its_segment_and_no_other(place: int, flip: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)

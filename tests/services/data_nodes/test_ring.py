@@ -73,7 +73,7 @@ def messages(draw: st.DrawFn) -> list[tuple[float, list[float], dict[str, list[A
     return made
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(messages=messages(), max_samples=st.integers(1, 40), max_age=st.sampled_from([5.0, 60.0, 1e9]))
 def test_a_ring_keeps_what_plain_lists_keep(messages: Any, max_samples: int, max_age: float) -> None:
     ring, plain = Ring(max_samples, max_age), PlainRing(max_samples, max_age)
@@ -230,7 +230,7 @@ class Roundabout(Ring):
         return False
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(

@@ -55,7 +55,7 @@ class Reading:
         monkeypatch.setattr(text_files, "open_file", Counted)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_file_that_grows_by_pieces_holds_what_a_plain_loop_finds(data: st.DataObject) -> None:
     """Whatever is appended, between whatever looks at it, and however small a block is."""

@@ -176,7 +176,7 @@ def test_many_troubles_are_not_all_named() -> None:
     assert said[21:] == ["0 is bad"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1), hours=st.integers(1, 400), stride=st.sampled_from([1.0, 3600.0, 7200.0, 20000.0]),
     cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),

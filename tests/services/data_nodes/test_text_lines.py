@@ -39,7 +39,7 @@ def plainly(lines: list[str]) -> tuple[list[tuple[float, float]], str]:
     return samples, bad
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(lines=st.lists(good | plain | damage, max_size=30) | st.lists(plain, max_size=30) | st.lists(plain | damage),
        end=st.sampled_from(["\n", "\r\n"]), closed=st.booleans())  # fmt: skip
 def test_no_damage_costs_a_good_sample(lines: list[str], end: str, closed: bool) -> None:

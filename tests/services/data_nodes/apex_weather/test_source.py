@@ -51,7 +51,7 @@ good = st.tuples(st.integers(0, 3 * DAY - 1), st.floats(-1e6, 1e6)).map(lambda s
 damage = st.sampled_from(["", "  ", f"{FIRST}", f"{FIRST} 3,5", f"{FIRST + 7} nan", "cut", f"{FIRST} 1\r", "\x00\x00"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     days=st.lists(st.lists(good | good | damage, max_size=25), min_size=3, max_size=3),
     end=st.sampled_from(["\n", "\r\n"]),

@@ -103,7 +103,7 @@ good = st.tuples(st.integers(-4000, 14000), st.integers(0, 500) | st.just("NaN")
 damage = st.sampled_from(["", "  ", "12", "12.5 0,7", "half a", "NaN 1.0", "1e9 3", "-5 1", "1e308 2", "\xff\xfe"])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     year=st.sampled_from([2018, 2019, 2020, 2021]),
     edge=st.booleans(),
