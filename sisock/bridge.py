@@ -164,7 +164,7 @@ class Bridge:
         now = time.time()
         begin, finish = _seconds(start, now), _seconds(end, now)
         if finish <= begin:
-            raise SisockError(f"the time range is empty: it ends ({end}) before it begins ({start}), or there")
+            raise SisockError(f"the time range is empty: its end ({end}) is not later than its begin ({start})")
         how = [] if operator is None else [("operator", operator)]
         if points is not None:
             how.append(("points", str(points)))

@@ -1,5 +1,7 @@
 """Whether the bridge works: for a person, a monitor, and the self-check."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -30,9 +32,20 @@ class NotReady(Refused):
 class Health:
     """Front-end for ``/health/live`` and ``/health/ready``."""
 
-    def __init__(self, crossing: Crossing, servers: Servers) -> None:
+    def __init__(self, crossing: Crossing, servers: Servers, named: Path | None = None) -> None:
+        """Take what to report of.
+
+        Parameters
+        ----------
+        crossing, servers
+            Those of the bridge.
+        named
+            File with the names of the data servers that should be online, one a line. Others are then reported only
+            while they are: who was tried by hand, or taken off the site, is missed by nobody. None for all ever seen.
+        """
         self._crossing = crossing
         self._servers = servers
+        self._named = named
 
     def routes(self) -> list[Route]:
         """All calls it answers."""
@@ -68,8 +81,15 @@ class Health:
         return {
             "router": self._servers.consumer.is_attached(),
             "hub": nodes is not None,
-            "servers": [self._server(name, online) for name in sorted({*online, *self._servers.catalogue.nodes()})],
+            "servers": [self._server(name, online) for name in sorted({*online, *self._due()})],
         }
+
+    def _due(self) -> set[str]:
+        """Names of the data servers that should be online."""
+        if self._named is not None:
+            with suppress(OSError):  # Better all that were ever seen than none.
+                return set(self._named.read_text(encoding="utf-8").split())
+        return set(self._servers.catalogue.nodes())
 
     def _server(self, name: str, online: dict[str, Any]) -> dict[str, Any]:
         conduct = self._servers.conduct(name)

@@ -61,7 +61,7 @@ def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Sit
         request_deadline=settings["REQUEST_DEADLINE"],
         search_deadline=settings["SEARCH_DEADLINE"],
     )
-    health = Health(crossing, servers)
+    health = Health(crossing, servers, settings["SERVERS_FILE"] or None)
     bounds = settings["MAX_TARGETS"], settings["MAX_REPLY_POINTS"]
     front_ends: list[FrontEnd] = [
         SimpleJson(crossing, planner, *bounds),

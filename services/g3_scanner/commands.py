@@ -150,6 +150,9 @@ def _retry(engine: Engine, asked: argparse.Namespace, out: TextIO) -> int:
     wanted = [Status.FAILED] if asked.failed else [each for each in Status if each != Status.MISSING]
     with engine.connect() as connection:
         ids = [row.id for row in listing.matching(connection, asked.pattern, wanted)]
+    if not ids and asked.failed and not asked.pattern:
+        out.write("nothing has failed\n")
+        return 0
     return _set(engine, ids, Status.NEW, out, "files will be read again")
 
 

@@ -37,6 +37,8 @@ def fields(bridge: Bridge, asked: argparse.Namespace) -> int:
     """List fields."""
     listed = bridge.fields(asked.pattern, asked.node)
     if not listed:
+        if asked.node is not None and asked.node not in {each.name for each in bridge.nodes()}:
+            raise FieldMissing(f"there is no data server {asked.node!r}; 'sisock nodes' lists them")
         of = "" if asked.node is None else f" of data server {asked.node!r}"
         raise FieldMissing(
             f"no field{of} matches {asked.pattern!r}; 'sisock fields' lists all, 'sisock nodes' who is online"

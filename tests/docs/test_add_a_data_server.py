@@ -19,7 +19,7 @@ def test_what_it_names_is_there(path: str) -> None:
 
 
 def test_the_entry_that_it_shows_is_the_one_that_the_scaffold_prints() -> None:
-    shown = "".join(f"  {line}\n" for line in ENTRY.format(name="cold_head").splitlines())
+    shown = "".join(f"    {line}\n" for line in ENTRY.format(name="cold_head").splitlines())
     assert shown in TEXT
 
 

@@ -162,7 +162,7 @@ def test_what_is_missing_says_why_where_it_is_looked_for() -> None:
 
 
 def test_a_range_without_length_is_refused_before_anybody_is_asked() -> None:
-    with pytest.raises(SisockError, match=r"it ends \(-2h\) before it begins \(-1h\)"):
+    with pytest.raises(SisockError, match=r"its end \(-2h\) is not later than its begin \(-1h\)"):
         connect("http://127.0.0.1:9").get("good::a", "-1h", "-2h")
 
 

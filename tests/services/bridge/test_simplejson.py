@@ -376,6 +376,22 @@ def test_health_says_what_answers_and_what_does_not(serve, nodes):
         assert reply.json["router"] is True
 
 
+def test_health_misses_who_should_be_there_and_nobody_else(serve, nodes, tmp_path):
+    named = tmp_path / "servers"
+    named.write_text("good\nnever_seen\n")
+    with serve({"good": nodes.good(), "tried": nodes.good()}, SERVERS_FILE=named) as bridge:
+        bridge.ask("/search", {})
+
+        def online():
+            return {each["name"]: each["online"] for each in bridge.ask("/health/ready").json["servers"]}
+
+        assert online() == {"good": True, "never_seen": False, "tried": True}
+        del bridge.consumer.servers["good"], bridge.consumer.servers["tried"]
+        assert online() == {"good": False, "never_seen": False}
+        named.unlink()
+        assert online() == {"good": False, "tried": False}, "all ever seen, when nobody says"
+
+
 def test_an_empty_range_and_an_empty_list_of_targets_are_answered(serve, nodes):
     with serve({"good": nodes.good()}) as bridge:
         (series,) = bridge.query("good::a", seconds=0)

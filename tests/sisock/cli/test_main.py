@@ -194,7 +194,7 @@ def test_a_status_where_all_is_well_succeeds_and_one_without_router_says_where_t
     ("typed", "status", "said"),
     [
         ("fields zz", 1, "no field matches 'zz'; 'sisock fields' lists all, 'sisock nodes' who is online"),
-        ("fields --node zz", 1, "no field of data server 'zz' matches ''; 'sisock fields' lists all"),
+        ("fields --node zz", 1, "there is no data server 'zz'; 'sisock nodes' lists them"),
         ("get zz::*", 1, "no field matches 'zz::*'; 'sisock fields' lists them"),
         ("get live::zz", 1, "data server 'live' has no field 'zz'"),
         ("get live", 1, "'live' names no field; write <server>::<field>"),
