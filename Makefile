@@ -8,5 +8,5 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 lock:
 	$(COMPILE) --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/sisock.txt
-	for group in build crossbar ocs control; do \
+	for group in build node crossbar ocs control; do \
 	  $(COMPILE) -c requirements/dev.txt --group $$group -o requirements/$$group.txt || exit 1; done

@@ -81,8 +81,8 @@ def envelope(t: Stamps, values: Mapping[str, Values], min_stride: float | None) 
         index, origin = np.clip(index[:-1], index[0] + 1, index[-1] - 1), 0.0
     else:
         index, origin = np.zeros(t.size - 1), float(t[0])
-    first = np.flatnonzero(np.r_[True, np.diff(index) > 0])
-    last = np.r_[first[1:], index.size] - 1
+    first = np.flatnonzero(np.diff(index, prepend=-np.inf) > 0)
+    last = np.append(first[1:], index.size) - 1
     start = origin + index[first] * cell
     lone = first == last
     late = lone & (t[first] >= start + min_stride)
@@ -91,8 +91,8 @@ def envelope(t: Stamps, values: Mapping[str, Values], min_stride: float | None) 
     thinned = {}
     for name, v in values.items():
         earlier, later = _extremes(v[:-1], first, last)
-        thinned[name] = np.r_[np.stack([earlier, later], axis=1)[taken], v[-1:]]
-    return np.r_[slots[taken], t[-1:]], thinned
+        thinned[name] = np.concatenate([np.stack([earlier, later], axis=1)[taken], v[-1:]])
+    return np.concatenate([slots[taken], t[-1:]]), thinned
 
 
 def aggregate(

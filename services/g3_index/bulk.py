@@ -1,9 +1,11 @@
 """Many rows at a time, of whole numbers and bytes."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from sqlalchemy import Connection, Table
 
+_BYTES = "x'%s'"
 _LARGEST = 4_000_000
 """Characters of a statement; well below what a server takes that is set up for nothing in particular."""
 
@@ -33,9 +35,16 @@ def write_rows(connection: Connection, table: Table, rows: Iterable[tuple[int | 
 def _portions(rows: Iterable[tuple[int | bytes, ...]]) -> Iterator[str]:
     portion: list[str] = []
     size = 0
+    form, blobs = "", list[int]()
     for row in rows:
-        text = ",".join(f"x'{value.hex()}'" if isinstance(value, bytes) else str(int(value)) for value in row)
-        portion.append(f"({text})")
+        if not form:
+            blobs = [at for at, value in enumerate(row) if isinstance(value, bytes)]
+            form = f"({','.join(_BYTES if at in blobs else '%d' for at in range(len(row)))})"
+        values: list[Any] = list(row)
+        for at in blobs:
+            values[at] = values[at].hex()
+        text = form % tuple(values)
+        portion.append(text)
         size += len(text)
         if size > _LARGEST:
             yield ",".join(portion)

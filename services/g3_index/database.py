@@ -13,7 +13,7 @@ _CONNECT_SECONDS = 5
 
 def open_engine(
     environ: Mapping[str, str] | None = None,
-    isolation: Literal["READ COMMITTED", "REPEATABLE READ"] = "READ COMMITTED",
+    isolation: Literal["READ COMMITTED", "REPEATABLE READ", "AUTOCOMMIT"] = "READ COMMITTED",
     connections: int = 5,
 ) -> Engine:
     """Prepare connections to the database that the environment names; none is made yet.
@@ -23,7 +23,8 @@ def open_engine(
     environ
         The environment; that of the process when not given.
     isolation
-        "REPEATABLE READ" for who reads several tables as of one moment.
+        "REPEATABLE READ" for who reads several tables as of one moment; "AUTOCOMMIT" for single questions: nothing but
+        they go to the server, and the first one after a restart of it fails.
     connections
         Most connections at a time.
 
@@ -49,7 +50,8 @@ def open_engine(
         isolation_level=isolation,
         pool_size=connections,
         max_overflow=0,
-        pool_pre_ping=True,  # The server may have been started anew meanwhile.
+        pool_pre_ping=isolation != "AUTOCOMMIT",  # The server may have been started anew meanwhile.
+        skip_autocommit_rollback=True,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "charset": "utf8mb4",

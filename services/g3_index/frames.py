@@ -3,21 +3,24 @@
 A frame in a file is: 1 byte (1, the byte order), and little-endian its version (u32), number of entries (u32) and type
 (u32); for each entry a name and a value, each with its length (u64) before it; and a checksum (u32). That is how
 spt3g_software writes them (core/src/G3Frame.cxx). Only the lengths are read here, so that a frame that is not whole
-yet is told from one that is broken, and no length that is garbage is believed; everything else is so3g's work.
+yet is told from one that is broken, and no length that is garbage is believed; everything else is so3g's work, until
+a frame comes whose like so3g has read before.
 """
 
 import gzip
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import so3g
+from crc32c import crc32c
 from numpy.typing import NDArray
 from so3g.hk.util import get_g3_time
 from spt3g import core
@@ -29,6 +32,7 @@ from sisock.errors import SisockError
 _HEAD = struct.Struct("<BIII")
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = 4
+_INVERTED = 0xFFFFFFFF
 _MOST_ENTRIES = 10_000
 _LONGEST_NAME = 10_000
 _LARGEST = 2**30
@@ -66,7 +70,7 @@ class Block:
     number: int
     name: str
     t: NDArray[np.int64]
-    columns: dict[str, NDArray[Any]]
+    columns: Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class _Form:
     address: str
     names: list[str]
     spans: list[BlockSpans]
+    parts: Callable[[memoryview], tuple[memoryview, ...]]
 
     def blocks(self, raw: bytes) -> list[Block]:
         return _named(self.names, (taken(raw, each) for each in self.spans))
@@ -99,13 +104,23 @@ class Forms:
     def __init__(self) -> None:
         self._places: dict[int, dict[bytes, NDArray[np.intp]]] = {}
         self._known: dict[bytes, _Form] = {}
+        self._latest = 0
+
+    def next_of(self, buffer: bytes, start: int) -> tuple[bytes, _Form] | None:
+        """The frame that begins at `start`, if it is as long as the one before, of a form that is known, and sound."""
+        raw = buffer[start : start + self._latest]
+        if len(raw) < self._latest or not raw:
+            return None
+        form = self.of(raw)
+        return None if form is None else (raw, form)
 
     def of(self, raw: bytes) -> _Form | None:
         """The form of a frame, if it is known."""
         every = np.frombuffer(raw, np.uint8)
         for places in self._places.get(len(raw), {}).values():
             form = self._known.get(every[places].tobytes())
-            if form is not None:
+            if form is not None and _is_sound(raw, form.parts):
+                self._latest = len(raw)
                 return form
         return None
 
@@ -113,9 +128,13 @@ class Forms:
         """Remember the form of a data frame that could be read; one with text never comes again."""
         entries = dict(_entries(raw))
         spans = spans_of(raw, *entries[b"blocks"])
-        listed = [span for stamps, columns in spans or [] for span in (stamps, *columns.values())]
+        listed = [span for block in spans or [] for span in (block.stamps, *block.columns.values())]
         if not listed or any(span.kind.hasobject for span in listed) or len(self._known) >= _MOST_FORMS:
             return
+        # Names and values: what the checksum is of.
+        parts = itemgetter(*(slice(*place) for each in _entry_places(raw) for place in each))
+        if not _is_sound(raw, parts):
+            return  # Of a writer with another checksum; so3g, which has read it, must read the next one, too.
         fixed = np.ones(len(raw), dtype=bool)
         fixed[-_CHECKSUM:] = False
         for name, (at, end) in entries.items():
@@ -127,7 +146,7 @@ class Forms:
         names = list(frame["block_names"]) if "block_names" in frame else []
         address = str(frame.get("address", ""))
         self._known[np.frombuffer(raw, np.uint8)[places].tobytes()] = _Form(
-            int(frame["prov_id"]), address, names, spans or []
+            int(frame["prov_id"]), address, names, spans or [], parts
         )
 
 
@@ -179,7 +198,8 @@ class Stream:
         _skip(file, self.reached)
         buffer, start = b"", 0
         while True:
-            size = _whole(buffer, start, self.reached)
+            known = self.forms.next_of(buffer, start)
+            size = _whole(buffer, start, self.reached) if known is None else len(known[0])
             if size is None:
                 more = _read(file, max(_CHUNK, len(buffer) - start))
                 if not more:
@@ -187,17 +207,17 @@ class Stream:
                     return
                 buffer, start = buffer[start:] + more, 0
                 continue
-            frame = self._frame(buffer[start : start + size])
+            frame = self._frame(*(known or (buffer[start : start + size], None)))
             start += size
             self.reached += size
             if frame is not None:
                 yield frame
 
-    def _frame(self, raw: bytes) -> Frame | None:
-        frame = _load(raw, self.reached)
-        form = self.forms.of(raw)
+    def _frame(self, raw: bytes, form: _Form | None) -> Frame | None:
+        form = form or self.forms.of(raw)
         if form is not None and (feed := self.providers.get(form.prov_id, form.address)):
             return Frame(self.reached, len(raw), form.prov_id, feed, form.blocks(raw))
+        frame = _load(raw, self.reached)
         if frame.type != core.G3FrameType.Housekeeping:
             return None
         try:
@@ -354,14 +374,26 @@ def _by_so3g(frame: Any) -> Iterator[Vectors]:
 
 def _entries(raw: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
     """The names in a whole frame, and where the value of each begins and ends."""
+    for (first, end), value in _entry_places(raw):
+        yield raw[first:end], value
+
+
+def _entry_places(raw: bytes) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where each name and each value of a whole frame begins and ends."""
     at = _HEAD.size
     for _ in range(_HEAD.unpack_from(raw)[2]):
-        (length,) = _LENGTH.unpack_from(raw, at)
-        at += _LENGTH.size + length
-        name = raw[at - length : at]
-        (length,) = _LENGTH.unpack_from(raw, at)
-        at += _LENGTH.size + length
-        yield name, (at - length, at)
+        places = []
+        for _ in range(2):
+            (length,) = _LENGTH.unpack_from(raw, at)
+            at += _LENGTH.size + length
+            places.append((at - length, at))
+        yield places[0], places[1]
+
+
+def _is_sound(raw: bytes, parts: Callable[[memoryview], tuple[memoryview, ...]]) -> bool:
+    """Whether the checksum of a whole frame is that of its names and values, CRC-32C without the last inversion."""
+    checked = b"".join(parts(memoryview(raw)))
+    return crc32c(checked, _INVERTED) ^ _INVERTED == int.from_bytes(raw[-_CHECKSUM:], "little")
 
 
 def _text(column: NDArray[Any]) -> NDArray[Any]:

@@ -108,10 +108,13 @@ timelines = Table(
     Column("frames", BigInteger, nullable=False),
     Column("covered", BigInteger, nullable=False),
     Column("settled_until", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
     UniqueConstraint("feed", "block", name="timelines_name"),
 )
 """The blocks of each feed. `frames` counts rows of the table of that name, `samples` the stamps in them, and `covered`
-the ticks between their first and last stamps. The days before `settled_until` are in all levels of the pyramid."""
+the ticks between their first and last stamps. The days before `settled_until` are in all levels of the pyramid.
+`revision` grows with each change of what has been there: when samples go, or come into settled days. As long as it is
+the same, what somebody remembers of settled days is still so."""
 
 series = Table(
     "series",

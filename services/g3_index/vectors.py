@@ -12,14 +12,39 @@ vectors are (`spans_of`), and to take them (`taken`) out of each frame that is t
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Vectors = tuple[NDArray[np.int64], dict[str, NDArray[Any]]]
+Vectors = tuple[NDArray[np.int64], Mapping[str, NDArray[Any]]]
 """Stamps, ticks, shape (n,), and the columns, shape (n,) each: float64, integers, bool or objects (str)."""
+
+
+class Even(Mapping[Any, NDArray[Any]]):
+    """Columns of one type, which are worked on together.
+
+    Attributes
+    ----------
+    places
+        Name of each -> its number, in order.
+    table
+        Shape (columns, n).
+    """
+
+    def __init__(self, places: Mapping[Any, int], table: NDArray[Any]) -> None:
+        self.places, self.table = places, table
+
+    def __getitem__(self, name: Any) -> NDArray[Any]:
+        return np.asarray(self.table[self.places[name]])
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 class Span(NamedTuple):
@@ -40,8 +65,24 @@ class Span(NamedTuple):
     size: int
 
 
-BlockSpans = tuple[Span, dict[str, Span]]
-"""The stamps of a block, and its columns."""
+class BlockSpans(NamedTuple):
+    """Where a block is in a frame.
+
+    Attributes
+    ----------
+    stamps, columns
+        Its vectors.
+    step
+        Bytes from each column to the next, where all are of one type, none is text, and they lie so; else 0.
+    places
+        Name of each column -> its number.
+    """
+
+    stamps: Span
+    columns: dict[str, Span]
+    step: int
+    places: dict[str, int]
+
 
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 _FRESH, _VERSION = b"\x01\x00\x00\x80", b"\x01\x00\x00\x00"
@@ -88,8 +129,12 @@ def spans_of(raw: bytes, at: int, end: int) -> list[BlockSpans] | None:
 
 def taken(raw: bytes, block: BlockSpans) -> Vectors:
     """Take the vectors of a block, as views of the frame but for text, out of it."""
-    stamps, columns = block
-    return np.frombuffer(raw, stamps.kind, stamps.size, stamps.at), {
+    stamps, columns, step, places = block
+    t = np.frombuffer(raw, stamps.kind, stamps.size, stamps.at)
+    if step:
+        kind, at, size = next(iter(columns.values()))
+        return t, Even(places, np.ndarray((len(columns), size), kind, raw, at, (step, kind.itemsize)))
+    return t, {
         name: np.frombuffer(raw, kind, size, at) if kind is not _TEXT else _texts(raw, at, size)
         for name, (kind, at, size) in columns.items()
     }
@@ -122,10 +167,17 @@ def _blocks(raw: bytes, at: int, end: int) -> list[BlockSpans]:
         at += 8 * size
         if any(column.size != size for column in columns.values()):
             raise ValueError("columns of different lengths")
-        blocks.append((stamps, columns))
+        places = {name: place for place, name in enumerate(columns)}
+        blocks.append(BlockSpans(stamps, columns, _step(list(columns.values())), places))
     if at != end:
         raise ValueError("another length")
     return blocks
+
+
+def _step(columns: list[Span]) -> int:
+    steps = {later.at - earlier.at for earlier, later in pairwise(columns)}
+    alike = len(steps) == 1 and len({column.kind for column in columns}) == 1
+    return steps.pop() if alike and columns[0].kind is not _TEXT else 0
 
 
 def _column(raw: bytes, start: int, end: int) -> Span:

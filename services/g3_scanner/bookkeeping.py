@@ -29,7 +29,7 @@ def find_timelines(connection: Connection, names: Iterable[tuple[str, str]]) -> 
     known = look() if wanted else {}
     missing = sorted(wanted - known.keys())
     if missing:
-        nothing = {"samples": 0, "frames": 0, "covered": 0, "settled_until": 0}
+        nothing = {"samples": 0, "frames": 0, "covered": 0, "settled_until": 0, "revision": 0}
         connection.execute(insert(timelines), [{"feed": feed, "block": block} | nothing for feed, block in missing])
         known = look()
     return known
@@ -133,3 +133,9 @@ def _spans(pieces: Iterable[tuple[Any, Piece]]) -> dict[Any, tuple[int, int]]:
 def changed_layout(connection: Connection) -> None:
     """Tell readers that series have come or gone."""
     connection.execute(update(state).where(state.c.id == 1).values(layout=state.c.layout + 1))
+
+
+def revise(connection: Connection, timeline_id: int) -> None:
+    """Tell readers that what they remember of a timeline is no longer so."""
+    grown = {"revision": timelines.c.revision + 1}
+    connection.execute(update(timelines).where(timelines.c.id == timeline_id).values(grown))

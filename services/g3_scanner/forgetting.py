@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 from services.g3_index.levels import DAY, FINEST
 from services.g3_index.pyramid import MOST_DAYS, Buckets, roll_up, write_tiles
 from services.g3_index.schema import Kind, files, frames, presence, series, sources, timelines
-from services.g3_scanner.bookkeeping import changed_layout
+from services.g3_scanner.bookkeeping import changed_layout, revise
 from services.g3_scanner.reading import SeriesKey
 from services.g3_scanner.renewing import Tiles, renew, roll_up_again
 
@@ -33,6 +33,7 @@ def forget(connection: Connection, file: Row[Any]) -> None:
         ids = {(row.field, Kind(row.kind)): row.id for row in affected if row.timeline_id == timeline_id}
         renewed = renew(connection, timeline_id, ids, None, np.concatenate(buckets))
         write_tiles(connection, FINEST, renewed)
+        revise(connection, timeline_id)
         samples, count, covered = lost[timeline_id]
         connection.execute(
             update(timelines)
@@ -67,7 +68,7 @@ def _narrow(connection: Connection, timeline_id: int, ids: dict[SeriesKey, int],
     newest = max(newest, others or 0)
     row = connection.execute(select(timelines.c.settled_until).where(timelines.c.id == timeline_id)).one()
     finished = min(row.settled_until, newest // DAY)
-    roll_up_again(connection, ids, renewed, row.settled_until)
+    roll_up_again(connection, timeline_id, ids, renewed, row.settled_until)
     if newest and finished < row.settled_until:
         every = connection.execute(select(series.c.id, series.c.kind).where(series.c.timeline_id == timeline_id))
         kinds = {each.id: Kind(each.kind) for each in every}

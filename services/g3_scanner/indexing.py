@@ -166,13 +166,13 @@ def _add(connection: Connection, arrivals: list[Arrival]) -> None:
     for arrival in arrivals:
         timeline_id, settled_until = standing[arrival.timeline]
         ids = find_series(connection, timeline_id, arrival.pieces)
-        made.append((ids, renew(connection, timeline_id, ids, arrival), settled_until))
+        made.append((timeline_id, ids, renew(connection, timeline_id, ids, arrival), settled_until))
         write_frames(connection, timeline_id, arrival.pieces)
-    write_tiles(connection, FINEST, {each: tiles for _, renewed, _ in made for each, tiles in renewed.items()})
-    for ids, renewed, settled_until in made:
-        roll_up_again(connection, ids, renewed, settled_until)
+    write_tiles(connection, FINEST, {each: tiles for _, _, renewed, _ in made for each, tiles in renewed.items()})
+    for each in made:
+        roll_up_again(connection, *each)
     noted = zip(arrivals, made, strict=True)
-    write_presence(connection, [(piece, ids) for arrival, (ids, _, _) in noted for piece in arrival.pieces])
+    write_presence(connection, [(piece, ids) for arrival, (_, ids, _, _) in noted for piece in arrival.pieces])
 
 
 def _write_file(connection: Connection, reading: Reading) -> None:

@@ -2,9 +2,10 @@
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from services.g3_index.frames import Block, BrokenFrameError, Forms, Stream, kin
 from services.g3_index.levels import EARLIEST, LATEST
 from services.g3_index.merging import Ticks
 from services.g3_index.schema import LONGEST_FEED, LONGEST_NAME, Kind, Status
+from services.g3_index.vectors import Even
 from services.g3_scanner.walking import HEAD_BYTES, Opened, head_hash, open_head
 
 SeriesKey = tuple[str, Kind]
@@ -35,7 +37,7 @@ class Piece:
     t: Ticks
     span: tuple[int, int]
     """Least and greatest stamp, ticks."""
-    columns: dict[SeriesKey, NDArray[Any]]
+    columns: Mapping[SeriesKey, NDArray[Any]]
 
     @property
     def order(self) -> tuple[bytes, int, int]:
@@ -152,6 +154,16 @@ def _told(opened: Opened) -> dict[str, Any]:
     return {"head": head_hash(opened.head), "head_size": len(opened.head)}
 
 
+def _fits(name: str) -> bool:
+    return 0 < len(name) <= LONGEST_NAME
+
+
+@lru_cache(maxsize=1000)
+def _keyed(names: tuple[str, ...], kind: Kind) -> Mapping[SeriesKey, int]:
+    """Number of each series; those of blocks that are alike are one object."""
+    return {(name, kind): place for place, name in enumerate(names) if _fits(name)}
+
+
 def piece_of(
     file: tuple[bytes, int], feed: str, prov_id: int, block: Block, place: tuple[int, int], strange: dict[str, int]
 ) -> Piece | None:
@@ -163,11 +175,13 @@ def piece_of(
     if len(feed) > LONGEST_FEED or len(block.name) > LONGEST_NAME:
         strike(f"frames with a feed of over {LONGEST_FEED} or a block of over {LONGEST_NAME} characters")
         return None
-    columns = {
-        (name, kind_of(column)): column for name, column in block.columns.items() if 0 < len(name) <= LONGEST_NAME
-    }
-    if len(columns) < len(block.columns):
-        strike(f"fields with a name of none or over {LONGEST_NAME} characters", len(block.columns) - len(columns))
+    columns: Mapping[SeriesKey, NDArray[Any]]
+    if isinstance(block.columns, Even):
+        columns = Even(_keyed(tuple(block.columns.places), kind_of(block.columns.table)), block.columns.table)
+    else:
+        columns = {(name, kind_of(each)): each for name, each in block.columns.items() if _fits(name)}
+    if unfit := len(block.columns) - len(columns):
+        strike(f"fields with a name of none or over {LONGEST_NAME} characters", unfit)
     t = block.t
     first, last = int(t.min()), int(t.max())
     if first < EARLIEST or last >= LATEST:

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -19,6 +19,8 @@ from services.g3_index.merging import Ticks, Values, merged
 from services.g3_index.pyramid import Buckets, empty, replace_buckets, roll_up
 from services.g3_index.schema import Kind, Status, files, frames
 from services.g3_index.summary import Rows, chosen, lumps, starts_of, summarize, summarize_texts
+from services.g3_index.vectors import Even
+from services.g3_scanner.bookkeeping import revise
 from services.g3_scanner.reading import Piece, SeriesKey, piece_of
 
 _MOST_VALUES = 1000
@@ -116,11 +118,15 @@ def renew(
     return replace_buckets(connection, {series_id: kind for (_, kind), series_id in ids.items()}, changed, kept)
 
 
-def roll_up_again(connection: Connection, ids: dict[SeriesKey, int], written: Tiles, settled_until: int) -> None:
+def roll_up_again(
+    connection: Connection, timeline_id: int, ids: dict[SeriesKey, int], written: Tiles, settled_until: int
+) -> None:
     """Bring the coarse levels of settled days in line with the finest one, which has been written."""
     tiles = np.unique(np.concatenate([_NONE, *(numbers for numbers, _ in written.values())]))
     days = [day for day in np.unique(tiles * FINEST.tile // DAY).tolist() if day < settled_until]
     kinds = {series_id: kind for (_, kind), series_id in ids.items()}
+    if days:
+        revise(connection, timeline_id)
     for _, run in groupby(enumerate(days), key=lambda pair: pair[1] - pair[0]):
         listed = [day for _, day in run]
         roll_up(connection, kinds, listed[0], listed[-1] + 1)
@@ -153,8 +159,7 @@ def _summarized(pieces: list[Piece], keys: list[SeriesKey]) -> Group:
     if not _ascend(t):
         return Group(pieces, keys, np.unique(buckets))
     starts = starts_of(buckets)
-    columns = [[piece.columns[key] for piece in pieces] for key in keys]
-    return Group(pieces, keys, buckets[starts], _rows_of(keys, columns, t.size, starts))
+    return Group(pieces, keys, buckets[starts], _rows_of(keys, [piece.columns for piece in pieces], t.size, starts))
 
 
 def _ascend(t: Ticks) -> bool:
@@ -168,18 +173,25 @@ def _within(pieces: list[Piece], wanted: Buckets) -> list[tuple[Piece, NDArray[n
     return [(piece, np.isin(piece.t // FINEST.bucket, wanted)) for piece in near]
 
 
-def _rows_of(keys: list[SeriesKey], columns: list[list[Values]], size: int, starts: NDArray[np.intp]) -> list[Rows]:
-    """Summarize series that lie in order, `size` samples each, of which the columns are the parts."""
+def _rows_of(
+    keys: list[SeriesKey], parts: Sequence[Mapping[SeriesKey, Values]], size: int, starts: NDArray[np.intp]
+) -> list[Rows]:
+    """Summarize series that lie in order, `size` samples each, of which each part has some."""
     places = [at for at, (_, kind) in enumerate(keys) if kind is not Kind.STRING]
     made: dict[int, Rows] = {}
     some = max(1, _MOST_NUMBERS // size)
-    for part in (places[at : at + some] for at in range(0, len(places), some)):
-        values = np.empty((len(part), size))
-        for row, at in zip(values, part, strict=True):
-            np.concatenate(columns[at], out=row)
-        made |= zip(part, summarize(values, starts), strict=True)
+    for mine in (places[at : at + some] for at in range(0, len(places), some)):
+        values = np.empty((len(mine), size))
+        tables = [part.table for part in parts if isinstance(part, Even) and list(part.places) == keys]
+        if len(tables) == len(parts):
+            np.concatenate([table[mine[0] : mine[-1] + 1] for table in tables], axis=1, out=values)
+        else:
+            for row, at in zip(values, mine, strict=True):
+                np.concatenate([part[keys[at]] for part in parts], out=row)
+        made |= zip(mine, summarize(values, starts), strict=True)
     return [
-        made[at] if at in made else summarize_texts(np.concatenate(parts), starts) for at, parts in enumerate(columns)
+        made[at] if at in made else summarize_texts(np.concatenate([part[key] for part in parts]), starts)
+        for at, key in enumerate(keys)
     ]
 
 
@@ -191,13 +203,15 @@ def _anew(
     if t.size and _ascend(t) and all(key in piece.columns for piece, _ in written for key in keys):
         buckets = t // FINEST.bucket
         starts = starts_of(buckets)
-        columns = [[piece.columns[key][mask] for piece, mask in written] for key in keys]
-        for key, rows in zip(keys, _rows_of(keys, columns, t.size, starts), strict=True):
+        parts = [{key: piece.columns[key][mask] for key in keys} for piece, mask in written]
+        for key, rows in zip(keys, _rows_of(keys, parts, t.size, starts), strict=True):
             yield key, _placed(key[1], buckets[starts], rows, wanted)
         return
     for key in keys:
-        parts = [(piece.t[mask], _numbers(piece.columns[key][mask])) for piece, mask in written if key in piece.columns]
-        stamps, values = merged(parts)
+        listed = [
+            (piece.t[mask], _numbers(piece.columns[key][mask])) for piece, mask in written if key in piece.columns
+        ]
+        stamps, values = merged(listed)
         buckets = stamps // FINEST.bucket
         starts = starts_of(buckets)
         made = summarize_texts(values, starts) if key[1] is Kind.STRING else summarize(values[None], starts)[0]

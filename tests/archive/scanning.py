@@ -35,13 +35,11 @@ _QUERIES = {
 Index = dict[str, list[tuple[Any, ...]]]
 
 
-def open_index(mariadb: PrivateMariaDB, database: str, account: str = "scanner") -> Engine:
+def open_index(mariadb: PrivateMariaDB, database: str) -> Engine:
     """An engine for an index, whose tables are made."""
-    if account == "scanner":
-        engine = open_engine(mariadb.environ(database, account))
-        migrate(engine)
-        return engine
-    return open_engine(mariadb.environ(database, account), isolation="REPEATABLE READ")
+    engine = open_engine(mariadb.environ(database, "scanner"))
+    migrate(engine)
+    return engine
 
 
 def discover(engine: Engine, root: Path, memory: Memory | None = None) -> int:

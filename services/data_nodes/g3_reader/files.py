@@ -1,19 +1,18 @@
-"""Frames read by their offsets, and kept in memory as long as there is room."""
+"""Frames read by their offsets, or remembered."""
 
 import os
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.data_nodes.g3_reader.memory import Memory
 from services.g3_index.frames import Block, BrokenFrameError, kind_of, read_blocks
 from services.g3_index.levels import EARLIEST, LATEST
 from services.g3_index.merging import Ticks, merged
@@ -23,62 +22,59 @@ _TEXT_BYTES = 100
 """What a text takes of memory, roughly."""
 
 
-@dataclass(frozen=True, order=True)
-class Place:
-    """Where a block is: file, byte offset of its frame, its number there, and the bytes of the frame."""
+class Place(NamedTuple):
+    """Where a block is.
+
+    Attributes
+    ----------
+    path, byte_offset, block
+        File, offset of its frame, and its number there.
+    size
+        Bytes of the frame.
+    timeline
+        Id and revision of its timeline; with others, there may be something else.
+    """
 
     path: bytes
     byte_offset: int
     block: int
     size: int
+    timeline: tuple[int, int]
 
 
-class FrameCache:
-    """Blocks of samples by their places. May be asked from several threads."""
+def blocks_of(memory: Memory, places: Iterable[Place]) -> Iterator[Block]:
+    """Read blocks, in the order in which they were written, one file after the other; those in memory are not read.
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most = most_bytes
-        self._held: OrderedDict[Place, tuple[Block, int]] = OrderedDict()
-        self._bytes = 0
-        self._lock = Lock()
-
-    def blocks(self, places: Iterable[Place]) -> Iterator[Block]:
-        """Read blocks, in the order in which they were written, one file after the other.
-
-        A file that is gone, or not what it was when it was indexed, gives nothing: the scanner is about to notice.
-        """
-        for path, group in groupby(sorted(set(places)), key=attrgetter("path")):
-            wanted = list(group)
-            with self._lock:
-                found = {place: self._held[place][0] for place in wanted if place in self._held}
-                for place in found:
-                    self._held.move_to_end(place)
-            missing: dict[tuple[int, int], list[Place]] = defaultdict(list)
-            for place in wanted:
-                if place not in found:
-                    missing[place.byte_offset, place.size].append(place)
+    A file that is gone, or not what it was when it was indexed, gives nothing: the scanner is about to notice.
+    """
+    for path, group in groupby(sorted(set(places)), key=itemgetter(0)):
+        wanted = list(group)
+        found = memory.recall(wanted)
+        missing: dict[tuple[int, int], list[Place]] = defaultdict(list)
+        for place in wanted:
+            if place not in found:
+                missing[place.byte_offset, place.size].append(place)
+        if missing:
             with suppress(OSError, BrokenFrameError):
                 frames = read_blocks(Path(os.fsdecode(path)), list(missing))
                 for mine, blocks in zip(missing.values(), frames, strict=True):
                     by_number = {block.number: block for block in blocks}
                     for place in mine:
                         if place.block in by_number:
-                            found[place] = self._keep(place, by_number[place.block])
-            yield from (found[place] for place in wanted if place in found)
+                            found[place] = _kept(memory, place, by_number[place.block])
+        yield from (found[place] for place in wanted if place in found)
 
-    def _keep(self, place: Place, block: Block) -> Block:
-        # What so3g has made may hold on to the whole frame; a copy does not.
-        kept = Block(block.number, block.name, block.t.copy(), {name: c.copy() for name, c in block.columns.items()})
-        size = kept.t.nbytes + sum(
-            column.size * _TEXT_BYTES if column.dtype.kind == "O" else column.nbytes for column in kept.columns.values()
-        )
-        with self._lock:
-            if place not in self._held and size <= self._most:
-                self._held[place] = kept, size
-                self._bytes += size
-            while self._bytes > self._most:
-                self._bytes -= self._held.popitem(last=False)[1][1]
-        return kept
+
+def _kept(memory: Memory, place: Place, block: Block) -> Block:
+    # What so3g has made may hold on to the whole frame; a copy does not.
+    kept = Block(block.number, block.name, block.t.copy(), {name: c.copy() for name, c in block.columns.items()})
+    memory.keep(place, kept, kept.t.nbytes + sum(map(bytes_of, kept.columns.values())))
+    return kept
+
+
+def bytes_of(column: NDArray[Any]) -> int:
+    """What an array takes of memory, roughly where it holds text."""
+    return column.size * _TEXT_BYTES if column.dtype.hasobject else column.nbytes
 
 
 def samples_of(

@@ -11,16 +11,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
 
 from services.data_nodes.g3_reader.catalogue import Recorded
-from services.data_nodes.g3_reader.files import FrameCache, samples_of
+from services.data_nodes.g3_reader.files import blocks_of, samples_of
 from services.data_nodes.g3_reader.window import (
     Buckets,
     BucketsOf,
     FrameRow,
     FramesOf,
-    State,
+    Look,
     buckets_of,
     count_in,
     frames_of,
@@ -65,7 +64,7 @@ Asking = Generator[FramesOf | BucketsOf, Any, T]
 """Work that stops at each question to the index and goes on with the answer."""
 
 
-def ask_together(connection: Connection, askings: Sequence[Asking[T]]) -> list[T]:
+def ask_together(look: Look, askings: Sequence[Asking[T]]) -> list[T]:
     """Do several works side by side, and put their questions to the index together; their results."""
     results: dict[int, T] = {}
     answers: dict[int, Any] = dict.fromkeys(range(len(askings)))
@@ -78,8 +77,8 @@ def ask_together(connection: Connection, askings: Sequence[Asking[T]]) -> list[T
                 results[at] = done.value
         frames = {at: question for at, question in asked.items() if isinstance(question, FramesOf)}
         buckets = {at: question for at, question in asked.items() if isinstance(question, BucketsOf)}
-        answers = dict(zip(frames, frames_of(connection, list(frames.values()), _MOST_FRAMES), strict=True))
-        answers |= dict(zip(buckets, buckets_of(connection, list(buckets.values())), strict=True))
+        answers = dict(zip(frames, frames_of(look, list(frames.values()), _MOST_FRAMES), strict=True))
+        answers |= dict(zip(buckets, buckets_of(look, list(buckets.values())), strict=True))
     return [results[at] for at in range(len(askings))]
 
 
@@ -125,22 +124,20 @@ class Query:
 
     def __init__(
         self,
-        connection: Connection,
-        cache: FrameCache,
-        state: State,
+        look: Look,
         ids: tuple[int, ...],
         fields: Mapping[str, Recorded],
         span: tuple[int, int],
         operator: str | None,
     ) -> None:
-        self._connection = connection
-        self._cache = cache
+        self._look = look
         self._ids = ids
         self._fields = fields
         self._wanted = {name: (recorded.ocs_name, recorded.kind) for name, recorded in fields.items()}
         self._start, self._end = span
         self._operator = operator
-        self._settled = min((state.settled_until.get(each, 0) for each in ids), default=0)
+        state = look.state
+        self._settled = min((state.standings[each].settled_until for each in ids if each in state.standings), default=0)
         standing = {series_id: each for timeline in ids for series_id, each in state.spans.get(timeline, {}).items()}
         self._spans = {
             name: [standing[each.id] for each in f.series if each.id in standing] for name, f in fields.items()
@@ -177,7 +174,7 @@ class Query:
         if self._operator is not None and stride is None:
             most = 1
         # An estimate from the mean interval; one stray stamp makes it far too great, so then they are counted.
-        if most * width > room and min(most, count_in(self._connection, self._ids, first, last)) * width > room:
+        if most * width > room and min(most, count_in(self._look.connection, self._ids, first, last)) * width > room:
             return None
         cells = self._cells(stride)
         if cells.level is None or self._operator in _IN_FRAMES:
@@ -214,7 +211,7 @@ class Query:
 
     def _samples(self, frames: Sequence[FrameRow], start: int, end: int) -> dict[str, Samples]:
         places = [row.place for row in frames if row.first < end and row.last >= start]
-        return samples_of(self._cache.blocks(places), self._wanted, start, end)
+        return samples_of(blocks_of(self._look.memory, places), self._wanted, start, end)
 
     def _parts(self, cells: _Cells, first: int) -> Asking[Parts]:
         """The range laid out: buckets, and the samples before and after them. Nothing is before `first`."""
@@ -223,7 +220,7 @@ class Query:
         head, near = yield from self._of_hours(first // HOUR, hour)
         near = [row for row in near if row.first < self._end]
         if not near:
-            earlier = newest_hour(self._connection, self._ids, hour)
+            earlier = newest_hour(self._look.connection, self._ids, hour)
             near = [] if earlier is None else (yield from self._of_hours(earlier))[0]
         newest = self._newest_of(near)
         if newest < first:
@@ -295,7 +292,7 @@ class Query:
             if row.last < self._end:
                 newest = row.last
             else:
-                for block in self._cache.blocks([row.place]):
+                for block in blocks_of(self._look.memory, [row.place]):
                     before = block.t[block.t < self._end]
                     newest = max(newest, int(before.max())) if before.size else newest
         return newest

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-from services.data_nodes.g3_reader.files import FrameCache
 from services.data_nodes.g3_reader.query import OPERATORS
 from services.data_nodes.g3_reader.source import Archive
 from services.data_nodes.settings import take_settings
-from services.g3_index.database import open_engine
 from sisock.base import BLOCKING_THREADS, DataNodeServer
 from sisock.shapes import DataReply, FieldsReply
 from sisock.times import time_range
@@ -22,8 +20,7 @@ class G3ReaderServer(DataNodeServer):
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         super().__init__()
         settings = take_settings(self, environ)
-        engine = open_engine(environ, "REPEATABLE READ", BLOCKING_THREADS)
-        self.archive = Archive(engine, FrameCache(settings["MAX_CACHE"]), settings["MAX_POINTS"])
+        self.archive = Archive(environ, settings["MAX_CACHE"], settings["MAX_POINTS"], BLOCKING_THREADS)
 
     def get_fields_blocking(self, start: float, end: float) -> FieldsReply:
         """List every field that was recorded in the range."""

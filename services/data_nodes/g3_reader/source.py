@@ -1,20 +1,21 @@
 """Answers about recorded data."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from threading import BoundedSemaphore
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from services.data_nodes.g3_reader.catalogue import Catalogue, Recorded, read_catalogue, versions_of
-from services.data_nodes.g3_reader.files import FrameCache
-from services.data_nodes.g3_reader.query import Query, ask_together
-from services.data_nodes.g3_reader.window import State, as_of_now, state_of
+from services.data_nodes.g3_reader.memory import Memory
+from services.data_nodes.g3_reader.query import Answer, Query, ask_together
+from services.data_nodes.g3_reader.window import Look, State, as_of_now, state_of
 from services.data_nodes.selection import MAX_VALUES
+from services.g3_index.database import open_engine
 from services.g3_index.levels import LATEST, TICKS
 from sisock.errors import SisockError
 from sisock.shapes import DataReply, DataTimeline, FieldsReply
@@ -34,26 +35,40 @@ class IndexAbsentError(SisockError):
         super().__init__(f"the index of recorded data cannot be asked ({problem}); look at MariaDB and the scanner")
 
 
+class _MovedError(Exception):
+    """The index is not any more as it was at a glance."""
+
+
 class Archive:
     """Fields of the index. May be asked from several threads."""
 
-    def __init__(self, engine: Engine, cache: FrameCache, max_points: int = 0) -> None:
-        """Take the data's place.
+    def __init__(
+        self, environ: Mapping[str, str] | None, max_cache: int, max_points: int = 0, connections: int = _AT_ONCE
+    ) -> None:
+        """Take the data's place; nothing is opened yet.
 
         Parameters
         ----------
-        engine
-            The database, REPEATABLE READ.
-        cache
-            Reads frames.
+        environ
+            The environment, which names the database; that of the process when not given.
+        max_cache
+            Bytes that are remembered of frames, and of what the index says of days that are over.
         max_points
             Most points per timeline in one reply; 0 for no cap.
+        connections
+            Most that are open at a time, twice: for glances at the index, and for looks at it as of one moment.
         """
-        self._engine = engine
-        self._cache = cache
+        self._engine = open_engine(environ, "REPEATABLE READ", connections)
+        self._glances = open_engine(environ, "AUTOCOMMIT", connections)
+        self._memory = Memory(max_cache)
         self._max_points = max_points
         self._catalogue = Catalogue(-1, -1, {})
         self._turns = BoundedSemaphore(_AT_ONCE)
+
+    def close(self) -> None:
+        """Leave the database."""
+        for engine in (self._engine, self._glances):
+            engine.dispose()
 
     def get_fields(self, start: float, end: float) -> FieldsReply:
         """List every field that has been recorded in [start, end), UNIX seconds.
@@ -63,7 +78,7 @@ class Archive:
         IndexAbsentError
             The database does not answer, or the scanner has not made its tables yet.
         """
-        with self._looking() as connection:
+        with _index_asked(), as_of_now(self._engine) as connection:
             return self._known(connection).between(_tick(start), _tick(end))
 
     def get_data(
@@ -85,15 +100,16 @@ class Archive:
         data: dict[str, Any] = {name: [] for name in requested}
         replied: dict[str, DataTimeline] = {}
         span = _tick(start), _tick(end)
-        with self._turns, self._looking() as connection:
-            groups, state = self._look_up(connection, requested)
+
+        def ask(groups: Groups, look: Look) -> list[Answer | None]:
             queries = [
-                Query(connection, self._cache, state, ids, members, span, operator).answer(
-                    min_stride, self._max_points, MAX_VALUES
-                )
+                Query(look, ids, members, span, operator).answer(min_stride, self._max_points, MAX_VALUES)
                 for (_, ids), members in groups.items()
             ]
-            answers = ask_together(connection, queries)
+            return ask_together(look, queries)
+
+        with self._turns, _index_asked():
+            groups, answers = self._answers(requested, ask)
         total = 0
         for (timeline, _), answer in zip(groups, answers, strict=True):
             total += 0 if answer is None else answer.t.size * (1 + len(answer.values))
@@ -105,13 +121,35 @@ class Archive:
                 replied[timeline] = DataTimeline(t=answer.t, finalized_until=answer.finalized_until, fields=fields_of)
         return DataReply(data=data, timeline=replied)
 
-    @contextmanager
-    def _looking(self) -> Iterator[Connection]:
+    def _answers(
+        self, names: list[str], ask: Callable[[Groups, Look], list[Answer | None]]
+    ) -> tuple[Groups, list[Answer | None]]:
+        """Let `ask` ask for fields; where it remembers all, one glance at the index is enough."""
+        groups, state = self._glance(names)
+        if state.layout == self._catalogue.layout:
+            with ExitStack() as stack, suppress(_MovedError):
+
+                def connect() -> Connection:
+                    connection = stack.enter_context(as_of_now(self._engine))
+                    if state_of(connection, _ids_of(groups)) != state:
+                        raise _MovedError
+                    return connection
+
+                return groups, ask(groups, Look(state, self._memory, connect))
+        with as_of_now(self._engine) as connection:
+            groups, state = self._look_up(connection, names)
+            return groups, ask(groups, Look(state, self._memory, lambda: connection))
+
+    def _glance(self, names: list[str]) -> tuple[Groups, State]:
         try:
-            with as_of_now(self._engine) as connection:
-                yield connection
-        except (OperationalError, ProgrammingError) as error:
-            raise IndexAbsentError(str(error.orig)) from error
+            with self._glances.connect() as connection:
+                return self._look_up(connection, names)
+        except OperationalError as error:
+            if not error.connection_invalidated:
+                raise
+        # The server has been started anew since the connection was made.
+        with self._glances.connect() as connection:
+            return self._look_up(connection, names)
 
     def _known(self, connection: Connection) -> Catalogue:
         versions = versions_of(connection)
@@ -122,12 +160,24 @@ class Archive:
     def _look_up(self, connection: Connection, names: list[str]) -> tuple[Groups, State]:
         """The fields by timeline, as the index has them now, and how far it is with them."""
         groups = _grouped(self._catalogue, names)
-        state = state_of(connection, {each for _, ids in groups for each in ids} or {0})
+        state = state_of(connection, _ids_of(groups))
         if not state.spans or state.layout != self._catalogue.layout:
             # Series have come or gone; or no name is known, and then this is the time to learn new ones.
             groups = _grouped(self._known(connection), names)
-            state = state_of(connection, {each for _, ids in groups for each in ids} or {0})
+            state = state_of(connection, _ids_of(groups))
         return groups, state
+
+
+@contextmanager
+def _index_asked() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, ProgrammingError) as error:
+        raise IndexAbsentError(str(error.orig)) from error
+
+
+def _ids_of(groups: Groups) -> set[int]:
+    return {each for _, ids in groups for each in ids} or {0}
 
 
 def _grouped(catalogue: Catalogue, names: list[str]) -> Groups:

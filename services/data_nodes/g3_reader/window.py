@@ -1,32 +1,39 @@
 """A look at the index for one query: what it holds of some series between two times, as of one moment."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection, Engine, func, select
 
-from services.data_nodes.g3_reader.files import Place
+from services.data_nodes.g3_reader.files import Place, bytes_of
+from services.data_nodes.g3_reader.memory import Memory
 from services.data_nodes.g3_reader.zoom import Span
-from services.g3_index.levels import HOUR, LEVELS, Level
+from services.g3_index.levels import DAY, HOUR, LEVELS, Level
 from services.g3_index.merging import Ticks
 from services.g3_index.pyramid import empty, read_tiles
 from services.g3_index.schema import Kind, frames
-from services.g3_index.summary import Rows, chosen, joined
+from services.g3_index.summary import SUMMARY, Rows, chosen, joined
 
 
-class FrameRow:
-    """A frame of a timeline in one hour: where it is, its first and last stamp there (ticks), and how many."""
+class FrameRow(NamedTuple):
+    """A frame of a timeline in one hour: where it is, its first and last stamp there (ticks)."""
 
-    __slots__ = ("count", "first", "last", "place")
-
-    def __init__(self, path: bytes, byte_offset: int, block: int, size: int, first: int, last: int, count: int) -> None:
-        self.place = Place(path, byte_offset, block, size)
-        self.first, self.last, self.count = first, last, count
+    place: Place
+    first: int
+    last: int
 
 
+_ROW_BYTES = 500
+"""What a `FrameRow` takes of memory, roughly."""
+_MANY_HOURS = 2000
+"""Hours of one question that are remembered one by one."""
+_LARGEST_SHARE = 0.1
+"""Of what can be remembered, for one question; a greater one would drive all others out, and take as much once more."""
 _MANY_TILES = 2000
 """Tiles of one query without a look at where there is something."""
 
@@ -43,32 +50,87 @@ class State(NamedTuple):
 
     Attributes
     ----------
-    layout
-        Of which layout it is; see `services.g3_index.schema.state`.
-    settled_until
-        Timeline -> the day up to which its coarse levels are filled.
+    version, layout
+        Of which ones it is; see `services.g3_index.schema.state`.
+    standings
+        Of each timeline.
     spans
         Timeline -> series -> first and last stamp, ticks.
     """
 
+    version: int
     layout: int
-    settled_until: dict[int, int]
+    standings: dict[int, "Standing"]
     spans: dict[int, dict[int, tuple[int, int]]]
+
+
+class Standing(NamedTuple):
+    """How far the index is with a timeline.
+
+    Attributes
+    ----------
+    settled_until
+        The day up to which its coarse levels are filled.
+    revision
+        While it is the same, what was there before that day still is, and nothing else.
+    """
+
+    settled_until: int
+    revision: int
+
+
+Age = tuple[int, int]
+"""The revision of a timeline, and, of days that are not settled, the version of the index."""
+
+
+class Look:
+    """The index as it is at one moment, and what is remembered of it.
+
+    Attributes
+    ----------
+    state
+        How far it is.
+    memory
+        For what has been read of it, by its age.
+    """
+
+    def __init__(self, state: State, memory: Memory, connect: Callable[[], Connection]) -> None:
+        """Look at the index; `connect` gives a connection that sees what `state` says, once something is asked."""
+        self.state, self.memory, self._connect = state, memory, connect
+
+    def age(self, timeline_id: int, end: int) -> Age:
+        """How old what a timeline has in a day before `end`, ticks, is: the same again as long as this is the same."""
+        standing = self.state.standings[timeline_id]
+        return standing.revision, 0 if end <= standing.settled_until * DAY else self.state.version + 1
+
+    @cached_property
+    def connection(self) -> Connection:
+        """All of whose queries see the same."""
+        return self._connect()
 
 
 def state_of(connection: Connection, timeline_ids: Collection[int]) -> State:
     """Look up how far the index is with some timelines, of which there must be one."""
-    state = State(-1, {}, defaultdict(dict))
+    state = State(-1, -1, {}, defaultdict(dict))
     rows = connection.exec_driver_sql(
         # Here as below, what is put in is whole numbers only.
-        "SELECT (SELECT layout FROM state), timeline_id, settled_until, series.id, first, last"  # noqa: S608
-        f" FROM series JOIN timelines ON timelines.id = timeline_id WHERE timeline_id IN ({_listed(timeline_ids)})"
-    )
-    for layout, timeline_id, settled_until, series_id, first, last in rows:
-        state = state._replace(layout=layout)
-        state.settled_until[timeline_id] = settled_until
+        "SELECT version, layout, timeline_id, settled_until, revision, series.id, first, last"  # noqa: S608
+        " FROM state, series JOIN timelines ON timelines.id = timeline_id"
+        f" WHERE timeline_id IN ({_listed(timeline_ids)})"
+    ).all()
+    for version, layout, timeline_id, settled_until, revision, series_id, first, last in rows:
+        state = state._replace(version=version, layout=layout)
+        state.standings[timeline_id] = Standing(settled_until, revision)
         state.spans[timeline_id][series_id] = first, last
     return state
+
+
+class _HourOf(NamedTuple):
+    """An hour of a timeline, as of some age."""
+
+    timeline_id: int
+    age: Age
+    hour: int
 
 
 class FramesOf(NamedTuple):
@@ -77,36 +139,78 @@ class FramesOf(NamedTuple):
     timeline_ids: Sequence[int]
     hours: Sequence[tuple[int, int]]
 
-    def covers(self, hour: int) -> bool:
+    def covers(self, timeline_id: int, hour: int) -> bool:
         """Whether it asks for this one."""
-        return any(first <= hour < end for first, end in self.hours)
+        return timeline_id in self.timeline_ids and any(first <= hour < end for first, end in self.hours)
 
 
-def frames_of(connection: Connection, questions: Sequence[FramesOf], most: int) -> list[list[FrameRow]]:
-    """Answer questions for frames all at once, with up to `most` of them for each, and one more."""
-    # Timelines that are asked for the same hours go together, so that the server looks each up by the table's key.
-    together: dict[str, set[int]] = defaultdict(set)
-    for ids, hours in questions:
-        spans = " OR ".join(f"hour BETWEEN {int(first)} AND {int(end) - 1}" for first, end in hours if first < end)
-        if spans:
-            together[spans].update(ids)
-    asked = " OR ".join(f"(timeline_id IN ({_listed(ids)}) AND ({spans}))" for spans, ids in together.items())
-    if not asked:
-        return [[] for _ in questions]
-    rows = connection.exec_driver_sql(
-        "SELECT timeline_id, hour, path, byte_offset, block, frames.size, first, last, count"  # noqa: S608
-        # Straight, as the server may think it cheaper to begin with all files.
-        f" FROM frames STRAIGHT_JOIN files ON files.id = file_id WHERE {asked} LIMIT {most * len(questions) + 1}"
-    )
-    if len(questions) == 1:
-        return [[FrameRow(*row[2:]) for row in rows]]
-    known: dict[int, list[tuple[int, FrameRow]]] = defaultdict(list)
-    for timeline_id, hour, *row in rows:
-        known[timeline_id].append((hour, FrameRow(*row)))
+def frames_of(look: Look, questions: Sequence[FramesOf], most: int) -> list[list[FrameRow]]:
+    """Answer questions for frames all at once, with up to `most` of them for each, and somewhat more."""
+    few = [_hours_of(look, question) for question in questions]
+    known: dict[_HourOf, tuple[FrameRow, ...]] = look.memory.recall(chain.from_iterable(few))
+    unknown = [each for listed in few for each in listed if each not in known]
+    asked: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for each in unknown:
+        asked[each.timeline_id].append((each.hour, each.hour + 1))
+    for question, listed in zip(questions, few, strict=True):
+        for timeline_id in question.timeline_ids if not listed else ():
+            asked[timeline_id] += [(first, end) for first, end in question.hours if first < end]
+    found, whole = _looked_up(look, asked, most * len(questions) + 1)
+    for each in unknown:
+        known[each] = tuple(found.get((each.timeline_id, each.hour), ()))
+        if whole:
+            look.memory.keep(each, known[each], _ROW_BYTES * (1 + len(known[each])))
     return [
-        [row for each in question.timeline_ids for hour, row in known.get(each, ()) if question.covers(hour)]
-        for question in questions
+        [row for each in listed for row in known[each]]
+        if listed
+        else [row for (each, hour), rows in found.items() if question.covers(each, hour) for row in rows]
+        for question, listed in zip(questions, few, strict=True)
     ]
+
+
+def _hours_of(look: Look, question: FramesOf) -> list[_HourOf]:
+    """All that a question asks for; none where that is too much to remember."""
+    if sum(end - first for first, end in question.hours) > _MANY_HOURS:
+        return []
+    hours = list(chain.from_iterable(range(first, end) for first, end in question.hours))
+    there = [each for each in question.timeline_ids if each in look.state.standings]
+    return [_HourOf(each, look.age(each, (hour + 1) * HOUR), hour) for each in there for hour in hours]
+
+
+def _looked_up(
+    look: Look, asked: Mapping[int, Sequence[tuple[int, int]]], most: int
+) -> tuple[dict[tuple[int, int], list[FrameRow]], bool]:
+    """At most so many frames, by timeline and hour, in spans of hours, [first, end), and whether these are all."""
+    # Timelines that are asked for the same hours go together, so that the server looks each up by the table's key.
+    together: dict[str, list[int]] = defaultdict(list)
+    for timeline_id, hours in asked.items():
+        spans = " OR ".join(f"hour BETWEEN {int(first)} AND {int(end) - 1}" for first, end in _distinct(hours))
+        if spans:
+            together[spans].append(timeline_id)
+    if not together:
+        return {}, True
+    where = " OR ".join(f"(timeline_id IN ({_listed(ids)}) AND ({spans}))" for spans, ids in together.items())
+    rows = look.connection.exec_driver_sql(
+        "SELECT timeline_id, hour, path, byte_offset, block, frames.size, first, last"  # noqa: S608
+        # Straight, as the server may think it cheaper to begin with all files.
+        f" FROM frames STRAIGHT_JOIN files ON files.id = file_id WHERE {where} LIMIT {most}"
+    ).all()
+    found: dict[tuple[int, int], list[FrameRow]] = defaultdict(list)
+    for timeline_id, hour, path, offset, block, size, first, last in rows:
+        place = Place(path, offset, block, size, (timeline_id, look.state.standings[timeline_id].revision))
+        found[timeline_id, hour].append(FrameRow(place, first, last))
+    return dict(found), len(rows) < most
+
+
+def _distinct(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same spans, [first, end), those that touch made one."""
+    joined_up: list[tuple[int, int]] = []
+    for first, end in sorted(spans):
+        if joined_up and first <= joined_up[-1][1]:
+            joined_up[-1] = joined_up[-1][0], max(end, joined_up[-1][1])
+        else:
+            joined_up.append((first, end))
+    return joined_up
 
 
 def count_in(connection: Connection, timeline_ids: Sequence[int], start: int, end: int) -> int:
@@ -156,16 +260,16 @@ class BucketsOf(NamedTuple):
     spans: Sequence[Span]
 
 
-def buckets_of(connection: Connection, questions: Sequence[BucketsOf]) -> list[dict[int, Buckets]]:
+def buckets_of(look: Look, questions: Sequence[BucketsOf]) -> list[dict[int, Buckets]]:
     """Answer questions for buckets all at once."""
     parts: list[dict[int, list[Buckets]]] = [{each: [] for each in question.kinds} for question in questions]
     for level in LEVELS:
         alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for at, question in enumerate(questions):
-            alike[_numbers(connection, question, level)].append(at)
+            alike[_numbers(look, question, level)].append(at)
         for numbers, places in alike.items():
             kinds = {each: kind for at in places for each, kind in questions[at].kinds.items()}
-            tiles = read_tiles(connection, kinds, level, numbers)
+            tiles = _tiles_of(look, kinds, level, numbers) if numbers else {}
             for at in places:
                 mine = [span for span in questions[at].spans if span.level is level]
                 for series_id in questions[at].kinds.keys() & tiles.keys():
@@ -174,6 +278,51 @@ def buckets_of(connection: Connection, questions: Sequence[BucketsOf]) -> list[d
         {each: _in_order(listed, question.kinds[each]) for each, listed in mine.items()}
         for question, mine in zip(questions, parts, strict=True)
     ]
+
+
+class _TileOf(NamedTuple):
+    """A tile of a series, as of some age of its timeline."""
+
+    series_id: int
+    age: Age
+    level: int
+    number: int
+
+
+def _tiles_of(
+    look: Look, kinds: Mapping[int, Kind], level: Level, numbers: Sequence[int]
+) -> dict[int, tuple[Ticks, Rows]]:
+    """Tiles of several series, as `read_tiles` gives them; those that are remembered are not read."""
+    if len(kinds) * len(numbers) * level.size * SUMMARY.itemsize > look.memory.most * _LARGEST_SHARE:
+        return read_tiles(look.connection, kinds, level, numbers)
+    timeline_of = {each: timeline for timeline, listed in look.state.spans.items() for each in listed}
+    # Many series share their timeline, and so the ages of their tiles.
+    ages = {each: [look.age(each, (number + 1) * level.tile) for number in numbers] for each in look.state.standings}
+    wanted = {
+        each: list(map(_TileOf, repeat(each), ages[timeline_of[each]], repeat(level.number), numbers))
+        for each in kinds
+        if each in timeline_of
+    }
+    known = look.memory.recall(chain.from_iterable(wanted.values()))
+    missing = {each: [tile for tile in tiles if tile not in known] for each, tiles in wanted.items()}
+    lacking = {each: kinds[each] for each, tiles in missing.items() if tiles}
+    read = {}
+    if lacking:
+        read = read_tiles(look.connection, lacking, level, {tile.number for each in lacking for tile in missing[each]})
+    for each in lacking:
+        there = dict(zip(read[each][0].tolist(), read[each][1], strict=True)) if each in read else {}
+        for tile in missing[each]:
+            rows = known[tile] = there.get(tile.number)
+            # By itself, as otherwise all that has been read with it would stay, too.
+            kept = None if rows is None else rows.copy()
+            look.memory.keep(tile, kept, _ROW_BYTES + (0 if kept is None else bytes_of(kept)))
+    found = {}
+    for each, tiles in wanted.items():
+        filled = [(tile.number, rows) for tile in tiles if (rows := known[tile]) is not None]
+        if filled:
+            rows = joined([rows for _, rows in filled]).reshape(-1, level.size)
+            found[each] = np.array([number for number, _ in filled]), rows
+    return found
 
 
 def _within(numbers: Ticks, tiles: Rows, level: Level, spans: Sequence[Span]) -> Buckets:
@@ -188,7 +337,7 @@ def _within(numbers: Ticks, tiles: Rows, level: Level, spans: Sequence[Span]) ->
     return Buckets(begin, np.full(begin.size, level.bucket), chosen(rows, within))
 
 
-def _numbers(connection: Connection, question: BucketsOf, level: Level) -> tuple[int, ...]:
+def _numbers(look: Look, question: BucketsOf, level: Level) -> tuple[int, ...]:
     """The tiles of a level that a question needs."""
     spans = [span for span in question.spans if span.level is level]
     wanted = [(span.first // level.size, -(-span.end // level.size)) for span in spans]
@@ -198,7 +347,7 @@ def _numbers(connection: Connection, question: BucketsOf, level: Level) -> tuple
     hours = [
         hour
         for span in spans
-        for hour in hours_in(connection, question.timeline_ids, span.first * level.bucket, span.end * level.bucket)
+        for hour in hours_in(look.connection, question.timeline_ids, span.first * level.bucket, span.end * level.bucket)
     ]
     return tuple(sorted({hour * HOUR // level.tile for hour in hours}))
 

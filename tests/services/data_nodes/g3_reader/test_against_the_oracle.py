@@ -13,7 +13,6 @@ from hostile_archive import DAY, DAYS, START, HostileArchive, hostile_archive
 from private_mariadb import PrivateMariaDB
 from scanning import open_index, scan
 
-from services.data_nodes.g3_reader.files import FrameCache
 from services.data_nodes.g3_reader.source import Archive
 from sisock.shapes import DataReply, check_data, check_fields
 from sisock.thinning import envelope
@@ -33,6 +32,7 @@ class Case:
     made: HostileArchive
     oracle: Oracle
     reader: Archive
+    capped: Archive
     dice: random.Random
 
     def ask(self, *names: str, span: tuple[float, float] = ALL, stride: float | None = None,
@@ -73,9 +73,11 @@ def case(request: pytest.FixtureRequest, mariadb: PrivateMariaDB, tmp_path_facto
     scanner = open_index(mariadb, database)
     scan(scanner, made.write(root))
     scanner.dispose()
-    engine = open_index(mariadb, database, "reader")
-    yield Case(made, Oracle(root), Archive(engine, FrameCache(2_000_000)), random.Random(request.param))
-    engine.dispose()
+    environ = mariadb.environ(database, "reader")
+    reader, capped = Archive(environ, 2_000_000), Archive(environ, 2_000_000, max_points=40)
+    yield Case(made, Oracle(root), reader, capped, random.Random(request.param))
+    reader.close()
+    capped.close()
     mariadb.drop(database)
 
 
@@ -242,8 +244,7 @@ def test_a_cap_on_points_is_kept_and_loses_no_extreme(case: Case) -> None:
     for _ in range(QUESTIONS // 3):
         name = case.name("number")
         span = case.span(name)
-        capped = Archive(case.reader._engine, FrameCache(2_000_000), max_points=40)
-        reply = check_data(capped.get_data([name], *span), [name])
+        reply = check_data(case.capped.get_data([name], *span), [name])
         assert reply
         points = [value for value in reply["data"][name] if value is not None]
         samples = [value for _, value in case.oracle.samples(name, *span)]

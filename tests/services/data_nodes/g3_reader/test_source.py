@@ -11,9 +11,7 @@ from archive_writer import SECOND, Block, Recording, seconds
 from private_mariadb import PrivateMariaDB, in_environment
 from scanning import open_index, scan
 
-from services.data_nodes.g3_reader.files import FrameCache
 from services.data_nodes.g3_reader.source import Archive
-from services.g3_index.database import open_engine
 from sisock.errors import SisockError
 from sisock.shapes import DataReply, check_data
 
@@ -35,9 +33,9 @@ def rescan(mariadb: PrivateMariaDB, database: str, tmp_path: Path) -> Iterator[C
 
 @pytest.fixture
 def reader(mariadb: PrivateMariaDB, database: str) -> Iterator[Archive]:
-    engine = open_index(mariadb, database, "reader")
-    yield Archive(engine, FrameCache(1_000_000))
-    engine.dispose()
+    archive = Archive(mariadb.environ(database, "reader"), 1_000_000)
+    yield archive
+    archive.close()
 
 
 def write(path: Path, start: float, count: int, period: float, fields: int = 1) -> Path:
@@ -141,9 +139,9 @@ def test_an_archive_with_long_gaps_or_one_stray_stamp_is_not_taken_for_a_large_o
 
 
 def test_without_an_index_it_says_what_to_look_at(mariadb: PrivateMariaDB, database: str) -> None:
-    empty = Archive(open_index(mariadb, database, "reader"), FrameCache(1000))
+    empty = Archive(mariadb.environ(database, "reader"), 1000)
     settings = mariadb.environ(database, "reader") | {"SQL_HOST": "/nowhere/m.sock"}
-    absent = Archive(open_engine(settings, "REPEATABLE READ"), FrameCache(1000))
+    absent = Archive(settings, 1000)
     for archive in (empty, absent):
         with pytest.raises(SisockError, match="index") as caught:
             archive.get_fields(1, 4e9)
@@ -258,3 +256,18 @@ def test_memory_stays_bounded_while_eight_clients_ask_for_a_year_at_every_zoom(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout) < 300, f"{done.stdout} MiB"
+
+
+def test_a_file_that_another_has_replaced_is_not_remembered(
+    reader: Archive, rescan: Callable[[], None], tmp_path: Path
+) -> None:
+    t = seconds(START + 2 * DAY * whole + place for whole in range(3) for place in range(3 * 3600))
+    for value in (1.0, 2.0):
+        # Frame by frame the same bytes but for the values: nothing but the index knows the one from the other.
+        columns = {"x": [value + place % 5 for place in range(len(t))]}
+        (tmp_path / "1.g3").unlink(missing_ok=True)
+        Recording().status({0: FEED}).data(0, Block("a", t, columns)).write(tmp_path / "1.g3")
+        rescan()
+        for stride in (None, 60.0, 600.0, 7200.0):
+            for _ in range(2):
+                assert min(data(reader, X, stride=stride)["data"][X]) == value
