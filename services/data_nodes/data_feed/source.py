@@ -19,10 +19,15 @@ SWEEP_INTERVAL = 60.0
 TELL_INTERVAL = 600.0
 """Seconds between two lines in the log about the same thing."""
 
+SESSION_INTERVAL = 60.0
+"""Seconds between two samples of when an agent began its session."""
+
 _LONGEST_NAME = 255
 _LONGEST_TOPIC = 1000
 _MOST_TOLD = 1000
 _LATEST = 1e12
+_SESSION = re.compile(r"[0-9]{9,11}(\.[0-9]{1,9})?")
+"""OCS names the session of an agent by the UNIX time of its start."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ class Feeds:
         self._nbytes = 0
         self._next_sweep = 0.0
         self._untold: dict[tuple[str, str], tuple[int, float]] = {}
+        self._sessions: dict[str, tuple[float, float]] = {}
         self._lag: float | None = None
         directory = settings["BUFFER_DIRECTORY"]
         # A sample may be stamped as late as FUTURE_TOLERANCE after its receipt.
@@ -211,6 +217,19 @@ class Feeds:
         blocks, feed = message
         for name, content in blocks.items():
             self._receive_block(topic, str(name), content, str(feed.get("agent_class", "OCS agent")), now)
+        self._note_session(topic, feed, now)
+
+    def _note_session(self, topic: str, feed: Mapping[str, Any], now: float) -> None:
+        """Keep when the agent began its session, which each message bears: another one says that it was restarted."""
+        agent, spoken = topic.partition(".feeds.")[0], feed.get("session_id")
+        began = float(spoken) if isinstance(spoken, str) and _SESSION.fullmatch(spoken) else 0.0
+        known, noted = self._sessions.get(agent, (0.0, -math.inf))
+        again = began == known and noted <= now < noted + SESSION_INTERVAL
+        if self._one_feed or not began or again or len(self._sessions) > self._max_fields:
+            return
+        self._sessions[agent] = began, now
+        content = {"timestamps": [now], "data": {"session": [began]}}
+        self._receive_block(agent, "session", content, str(feed.get("agent_class", "OCS agent")), now)
 
     def _receive_block(self, topic: str, name: str, content: object, agent_class: str, now: float) -> None:
         match content:
@@ -279,6 +298,9 @@ class Feeds:
             if not kinds:
                 del self._blocks[key]
         self._holder = {name: block for block in self._blocks.values() for name in block.names.values()}
+        self._sessions = {
+            agent: session for agent, session in self._sessions.items() if (agent, "session") in self._blocks
+        }
         self._nbytes = sum(block.ring.nbytes for block in self._blocks.values())
         for (topic, reason), (count, since) in list(self._untold.items()):
             if since <= now < since + TELL_INTERVAL:

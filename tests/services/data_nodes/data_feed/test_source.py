@@ -319,3 +319,22 @@ def test_what_was_received_of_another_feed_is_not_shown_as_this_one(tmp_path: Pa
     after, _ = restarted(feeds, clock, TARGET="other", FEED="f", **kept)
     list(after.replay())
     assert all_data(after)["data"] == {"x": [2.0]}
+
+
+def test_since_when_an_agent_is_in_its_session_is_a_field_and_a_restart_shows() -> None:
+    feeds, clock, _ = make()
+    for began, moment in (("1690000000.5", 0.0), ("1690000000.5", 30.0), ("1690000000.5", 60.0), ("1690009000", 61.0)):
+        clock.now = NOW + moment
+        feeds.receive(TOPIC, message({"x": [1.0]}, (NOW + moment,), session_id=began))
+    name = "observatory.LSA22YE.session"
+    assert name in feeds.get_fields()[0]
+    data = all_data(feeds)
+    assert list(data["data"][name]) == [1690000000.5, 1690000000.5, 1690009000.0]
+    assert list(data["timeline"][name]["t"]) == [NOW, NOW + 60, NOW + 61]
+
+
+@pytest.mark.parametrize("session", [None, "", "soon", 5, ["1690000000"], "1e400", "9" * 40])
+def test_a_session_of_another_form_is_passed_over(session: Any) -> None:
+    feeds, _, said = make()
+    feeds.receive(TOPIC, message({"x": [1.0]}, session_id=session))
+    assert (list(feeds.get_fields()[0]), said) == ([f"{TOPIC}.x"], [])
