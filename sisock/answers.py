@@ -69,13 +69,14 @@ class State(NamedTuple):
 
 
 class FieldInfo(NamedTuple):
-    """A field as its data server describes it; `name` is ``node::field``."""
+    """A field as its data server describes it; `name` is ``node::field``, and `stale` is it while that is away."""
 
     name: str
     type: str
     units: str | None
     description: str | None
     timeline: str
+    stale: bool = False
 
 
 class Newest(NamedTuple):

@@ -82,11 +82,13 @@ class Bridge:
         return State(reply["router"], reply["hub"], nodes)
 
     def nodes(self) -> list[NodeState]:
-        """Data servers: those online, and those that were since the bridge was started."""
+        """Data servers: those online, and those that should be, or that the bridge remembers."""
         return self.state().nodes
 
-    def fields(self, pattern: str = "", node: str | None = None) -> list[FieldInfo]:
+    def fields(self, pattern: str = "", node: str | None = None, kind: str | None = None) -> list[FieldInfo]:
         """Fields whose names hold a text, or match a pattern with ``*``, ``?`` or ``[..]``; in any case of letters.
+
+        The likeliest come first; without a pattern, all in the order of the alphabet.
 
         Parameters
         ----------
@@ -94,9 +96,12 @@ class Bridge:
             The text or the pattern; a pattern is of all of ``node::field``, or of all of ``field``.
         node
             Name of the only data server to look at.
+        kind
+            What the pattern is: ``text``, ``glob`` or ``regex`` (of RE2, found anywhere in ``node::field``).
         """
         found: list[FieldInfo] = []
-        asked = [("match", pattern), ("limit", str(_PAGE))] + ([("node", node)] if node is not None else [])
+        asked = [("match", pattern), ("limit", str(_PAGE))]
+        asked += [(key, value) for key, value in (("node", node), ("kind", kind)) if value is not None]
         while True:
             reply = self._ask("fields", [*asked, ("offset", str(len(found)))])
             found += [FieldInfo(*(each[key] for key in FieldInfo._fields)) for each in reply["fields"]]

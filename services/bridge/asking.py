@@ -48,7 +48,7 @@ class Asking:
             async with self.servers.waiting_for(node):
                 return await together([self._answer(node, question, until) for question in questions])
         except NodeError as error:
-            return [dict.fromkeys(question.fields, Missing(str(error))) for question in questions]
+            return [dict.fromkeys(question.fields, Missing.of(error)) for question in questions]
 
     async def _answer(self, node: str, question: Question, until: float) -> Answer:
         try:
@@ -56,7 +56,7 @@ class Asking:
         except RouterAbsent as error:
             return error
         except NodeError as error:
-            return dict.fromkeys(question.fields, Missing(str(error)))
+            return dict.fromkeys(question.fields, Missing.of(error))
         except CancelledError:
             raise  # The client has gone.
         except Exception:  # The one place where a fault that nobody foresaw is kept from the other panels.
@@ -85,7 +85,7 @@ class Asking:
             try:
                 outcomes |= await self._data(node, [field], question, listed, until)
             except (NodeFailed, TooMuchData) as error:
-                outcomes[field] = Missing(str(error))
+                outcomes[field] = Missing.of(error)
         return outcomes
 
     async def _data(

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, succeed
 from services.bridge.asking import Answer, Asking, together
 from services.bridge.catalogue import SEPARATOR
 from services.bridge.joined import Joined
+from services.bridge.operators import supplemented
 from services.bridge.reading import Window
 from services.bridge.servers import Servers
 from services.bridge.streams import Missing, Outcome, Question, Wanted
@@ -37,7 +38,10 @@ class Planner:
         self._search_deadline = search_deadline
 
     def known(self) -> Deferred[frozenset[str]]:
-        """Names of all fields, freshly listed; fails when neither hub nor memory knows any."""
+        """Names of all fields, as lately listed; fails when neither hub nor memory knows any.
+
+        Cheap, and the same object as before while no name has come or gone.
+        """
         return Deferred.fromCoroutine(self._servers.listing(self._search_deadline))
 
     def attached(self) -> Deferred[bool]:
@@ -64,7 +68,15 @@ class Planner:
         -------
         What became of each. It fails with `RouterAbsent` when nobody could be asked for that reason.
         """
-        return Deferred.fromCoroutine(self._query(list(dict.fromkeys(wanted)), window, started))
+
+        async def ask(due: list[Wanted], within: Window) -> dict[Wanted, Outcome]:
+            return await self._query(due, within, started)
+
+        async def completed() -> dict[Wanted, Outcome]:
+            due = list(dict.fromkeys(wanted))
+            return await supplemented(ask, await ask(due, window), window)
+
+        return Deferred.fromCoroutine(completed())
 
     async def _query(self, wanted: list[Wanted], window: Window, started: float) -> dict[Wanted, Outcome]:
         outcomes: dict[Wanted, Outcome] = {}

@@ -2,6 +2,7 @@
 
 import math
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,6 +17,11 @@ MOST_POINTS = 11000
 LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 EARLIEST = 1.0
 """Least UNIX time asked of a data server; sisock reads zero and below as seconds before now."""
+
+_DAY = 86400
+_PARTS_OF_A_DAY = tuple(seconds for seconds in range(1, _DAY + 1) if _DAY % seconds == 0)
+_DIGITS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+_ROUNDING = 1e-9
 
 _INTERVAL = re.compile(r"\s*>?\s*(\d{1,9}(?:\.\d{1,9})?)\s*([a-zA-Zµ]*)\s*")
 _SECONDS = {
@@ -45,12 +51,39 @@ class Window:
 
     @property
     def stride(self) -> float:
-        """Least seconds between points, as asked of the data servers."""
-        return max(self.interval, (self.end - self.start) / self.points)
+        """Least seconds between points, as asked of the data servers.
+
+        Points lie on multiples of it. So it is a round number, which ranges of nearly the same length share: else all
+        points would move whenever the range does.
+        """
+        least = (self.end - self.start) / self.points
+        return self.interval if self.interval >= least else min(round_stride(least), self.end - self.start)
 
     def shared_by(self, series: int, most: int) -> "Window":
         """The same with fewer points, when so many series would hold more than `most` together."""
         return replace(self, points=max(1, min(self.points, most // max(series, 1))))
+
+
+@dataclass(frozen=True)
+class Exact(Window):
+    """A window whose points lie as far apart as was asked, `interval`, and no further: 0 for every sample."""
+
+    @property
+    def stride(self) -> float:
+        """Least seconds between points, as asked of the data servers."""
+        return self.interval
+
+
+def round_stride(least: float) -> float:
+    """The next round number of seconds: a part of a day, whole days, or, below a second, of two digits at most."""
+    if least <= 0:
+        return 0.0
+    if least > _DAY:
+        return math.ceil(least / _DAY - _ROUNDING) * float(_DAY)
+    if least > 1:
+        return float(_PARTS_OF_A_DAY[bisect_left(_PARTS_OF_A_DAY, least * (1 - _ROUNDING))])
+    unit = 10.0 ** math.floor(math.log10(least))
+    return float(f"{next(digit for digit in _DIGITS if digit * unit >= least * (1 - _ROUNDING)) * unit:.6g}")
 
 
 def read_object(raw: bytes, default: dict[str, object] | None = None) -> dict[str, object]:
@@ -80,22 +113,34 @@ def read_window(body: dict[str, object]) -> Window:
     Refused
         The range is missing, reversed or absurd, or another of them is of the wrong kind.
     """
+    start, end = read_range(body)
+    points = _number("maxDataPoints", body.get("maxDataPoints")) or 0.0
+    interval = (_number("intervalMs", body.get("intervalMs")) or 0.0) / 1e3
+    asked = read_interval(body.get("interval"))
+    return Window(
+        start=start,
+        end=end,
+        points=int(min(points, MOST_POINTS)) if points >= 1 else DEFAULT_POINTS,
+        interval=min(interval if interval > 0 else asked, end - start) if end > start else 0.0,
+    )
+
+
+def read_range(body: dict[str, object]) -> tuple[float, float]:
+    """Read `range` of a request: UNIX seconds, from `EARLIEST` on.
+
+    Raises
+    ------
+    Refused
+        It is missing, reversed or absurd.
+    """
     spoken = body.get("range")
     if not isinstance(spoken, dict):
         raise unreadable('\'range\' is missing; give it as {"from": "2026-01-31T00:00:00.000Z", "to": ..}')
     start, end = (_time("range.from", spoken.get("from")), _time("range.to", spoken.get("to")))
     if end < start:
         raise unreadable(f"'range' is reversed: it ends at {spoken['to']}, before it starts at {spoken['from']}")
-    points = _number("maxDataPoints", body.get("maxDataPoints")) or 0.0
-    interval = (_number("intervalMs", body.get("intervalMs")) or 0.0) / 1e3
-    asked = _interval(body.get("interval"))
     start = max(start, EARLIEST)
-    return Window(
-        start=start,
-        end=max(end, start),
-        points=int(min(points, MOST_POINTS)) if points >= 1 else DEFAULT_POINTS,
-        interval=min(interval if interval > 0 else asked, end - start) if end > start else 0.0,
-    )
+    return start, max(end, start)
 
 
 def _time(name: str, spoken: object) -> float:
@@ -122,7 +167,14 @@ def _number(name: str, spoken: object) -> float | None:
     return float(spoken) if math.isfinite(spoken) else None
 
 
-def _interval(spoken: object) -> float:
+def read_interval(spoken: object) -> float:
+    """Read a duration as Grafana writes it, such as ``30s``, in seconds; 0 for none.
+
+    Raises
+    ------
+    Refused
+        It is something else.
+    """
     if spoken is None or spoken == "":
         return 0.0
     match = _INTERVAL.fullmatch(spoken) if isinstance(spoken, str) else None

@@ -1,6 +1,6 @@
 """Samples as they are drawn: in the range, in order, not more than asked, and gaps shown as gaps."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -74,29 +74,56 @@ def draw(stream: Stream, window: Window) -> Series:
     return Series(kind, t, values, notices)
 
 
-def datapoints(series: Series, window: Window, interval: float | None) -> NDArray[np.float64]:
-    """Pairs of value and UNIX milliseconds, shape (n, 2), with a NaN in each gap.
+def holes(series: Series, window: Window, interval: float | None) -> list[tuple[float, float]]:
+    """Where samples are more than `GAP` times further apart than usual: UNIX seconds of the samples on both sides.
 
-    A gap is where samples are more than `GAP` times further apart than usual; `interval` is the usual distance in
-    seconds as the data server says, and not believed when most samples are further apart.
+    `interval` is the usual distance in seconds as the data server says, and not believed when most samples are further
+    apart.
     """
-    t, values = series.t, series.values
-    steps = np.diff(t)
-    if steps.size:
-        usual = max(interval or 0.0, float(np.partition(steps, (steps.size - 1) // 2)[(steps.size - 1) // 2]))
-        usual = max(usual, window.stride)
-        holes = np.flatnonzero(steps > GAP * usual + _TOLERANCE) + 1
-        if holes.size:
-            t = np.insert(t, holes, t[holes - 1] + usual)
-            values = np.insert(values, holes, np.nan)
-    points = np.empty((t.size, 2))
-    points[:, 0], points[:, 1] = values, milliseconds(t)
+    places, _ = _holes(series.t, window, interval)
+    return list(zip(series.t[places - 1].tolist(), series.t[places].tolist(), strict=True))
+
+
+def broken(series: Series, window: Window, interval: float | None) -> Series:
+    """The same with no value in each hole (see `holes`), so that no line is drawn over it."""
+    places, usual = _holes(series.t, window, interval)
+    if not places.size:
+        return series
+    nothing: Any = None if series.values.dtype == object else np.nan
+    return replace(
+        series,
+        t=np.insert(series.t, places, series.t[places - 1] + usual),
+        values=np.insert(series.values, places, nothing),
+    )
+
+
+def datapoints(series: Series) -> NDArray[np.float64]:
+    """Pairs of value and UNIX milliseconds, shape (n, 2)."""
+    points = np.empty((series.t.size, 2))
+    points[:, 0], points[:, 1] = series.values, milliseconds(series.t)
     return points
+
+
+def within(series: Series, start: float, end: float) -> Series:
+    """The samples in [start, end), with the one before and the one after them."""
+    first, last = np.searchsorted(series.t, [start, end])
+    kept = slice(max(int(first) - 1, 0), int(last) + 1)
+    return replace(series, t=series.t[kept], values=series.values[kept])
 
 
 def milliseconds(t: NDArray[np.float64]) -> NDArray[np.float64]:
     """UNIX milliseconds to the microsecond, which is what a double of this size tells apart."""
     return np.round(t * 1e3, 3)
+
+
+def _holes(t: NDArray[np.float64], window: Window, interval: float | None) -> tuple[NDArray[np.intp], float]:
+    """Places of the first sample after each hole, and the usual distance between samples in seconds."""
+    steps = np.diff(t)
+    if not steps.size:
+        return np.zeros(0, dtype=np.intp), 0.0
+    middle = (steps.size - 1) // 2
+    usual = max(interval or 0.0, float(np.partition(steps, middle)[middle]), window.stride)
+    return np.flatnonzero(steps > GAP * usual + _TOLERANCE) + 1, usual
 
 
 def _column(values: Column, declared: FieldType) -> tuple[FieldType, NDArray[Any], list[tuple[str, str]]]:

@@ -1,29 +1,41 @@
 """The bridge put together: the WAMP session, its memory, the front-ends and the HTTP server."""
 
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from twisted.web.server import Site
 
 from services.bridge.application import application
 from services.bridge.catalogue import Catalogue
+from services.bridge.compression import compressed
 from services.bridge.cors import allow_origins
 from services.bridge.crossing import Crossing
+from services.bridge.events import Events
 from services.bridge.flat import Flat
+from services.bridge.graphite.front import Graphite
 from services.bridge.handling import FrontEnd
 from services.bridge.health import Health
 from services.bridge.listener import site
+from services.bridge.memory import Memory
+from services.bridge.openapi.front import OpenApi
+from services.bridge.panels import Panels
 from services.bridge.planner import Planner
+from services.bridge.query import Query
+from services.bridge.quicklook.serving import Page, with_page
+from services.bridge.samples import Samples
 from services.bridge.servers import Consumer, Servers
 from services.bridge.simplejson import SimpleJson
+from services.bridge.simpod import SimPod
 from sisock.errors import SettingError
 from sisock.uris import NODE_NAME
 
 _ABOVE_ZERO = (
     "PORT", "SERVER_DEADLINE", "REQUEST_DEADLINE", "SEARCH_DEADLINE",
-    "MAX_BODY", "MAX_TARGETS", "MAX_REPLY_POINTS", "MAX_WAITING", "THREADS",
+    "MAX_BODY", "MAX_TARGETS", "MAX_REPLY_POINTS", "MAX_WAITING", "THREADS", "CATALOGUE_DAYS",
 )  # fmt: skip
 _LAST_PORT = 65535
 
@@ -53,7 +65,9 @@ def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Sit
         raise SettingError("PORT", f"{settings['PORT']} is no TCP port", f"give one of 1 to {_LAST_PORT}")
     crossing = Crossing(reactor)
     catalogue = Catalogue(*_joined(settings["JOINED_NAME"], settings["JOINED_SERVERS"]))
-    servers = Servers(consumer, reactor, time.time, settings["MAX_WAITING"], catalogue)
+    memory = Memory(settings["CATALOGUE_FILE"] or None, settings["CATALOGUE_DAYS"], time.time)
+    memory.recall(catalogue)
+    servers = Servers(consumer, reactor, time.time, settings["MAX_WAITING"], catalogue, memory)
     planner = Planner(
         servers,
         reactor.seconds,
@@ -62,13 +76,20 @@ def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Sit
         search_deadline=settings["SEARCH_DEADLINE"],
     )
     health = Health(crossing, servers, settings["SERVERS_FILE"] or None)
+    events = Events(consumer, planner, time.time, reactor)
     bounds = settings["MAX_TARGETS"], settings["MAX_REPLY_POINTS"]
     front_ends: list[FrontEnd] = [
-        SimpleJson(crossing, planner, *bounds),
-        Flat(crossing, planner, servers, health, *bounds, time.time),
+        Query(crossing, planner, Panels(crossing, planner, *bounds, time.time), events, settings["MAX_TARGETS"]),
+        SimpleJson(crossing, planner, events),
+        SimPod(crossing, planner),
+        Graphite(crossing, planner, events, *bounds, time.time),
+        Flat(crossing, planner, servers, health, events, time.time),
+        Samples(crossing, planner, *bounds, time.time),
         health,
+        OpenApi(),
     ]
-    app = allow_origins(application(front_ends), settings["CORS_ORIGINS"])
+    page = Page(settings["QUICKLOOK"] or Path(sys.prefix) / "share/quicklook")
+    app = with_page(compressed(allow_origins(application(front_ends), settings["CORS_ORIGINS"])), page)
     return site(reactor, app, settings["THREADS"], settings["MAX_BODY"])
 
 

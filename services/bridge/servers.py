@@ -1,22 +1,27 @@
 """The data servers as the bridge sees them: what each has listed, how it answers, and how many wait for it."""
 
 import math
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Protocol
 
 import txaio
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.python.failure import Failure
 
 from services.bridge.catalogue import Catalogue
-from sisock.errors import NodeError, NodeFailed, NodeLate, NodeUnknown, RouterAbsent, TooMuchData
+from services.bridge.conduct import Conduct, Conducts
+from services.bridge.memory import Memory
+from services.bridge.sharing import Sharing
+from sisock.errors import NodeError, NodeFailed
 from sisock.shapes import DataReply, FieldsReply
 
-REMEMBERED_SECONDS = 1.0
-"""How long an answer to get_fields serves all panels that ask for the same range."""
+LISTED_SECONDS = 10.0
+"""How old the list of all fields may be before whoever asks waits for a new one; from half as old, it is renewed."""
+PATIENCE = 1.0
+"""Seconds that he waits, when there is an old one; what takes longer is in the list of the next one who asks."""
+RENEWAL_DEADLINE = 3.0
+"""Seconds that a data server has to list its fields after news of the hub, before the list is made without it."""
 RECALLED_SECONDS = 30.0
 """How long a list of fields, of whatever range, says of a field that it is there and what it is."""
 ALL_TIME = (1, 0)
@@ -51,35 +56,6 @@ class Consumer(Protocol):
         """Ask a data server for data."""
 
 
-class Busy(NodeError):
-    """Too many requests wait for this data server already."""
-
-    def __init__(self, node: str, waiting: int) -> None:
-        super().__init__(f"data server {node!r} is not answering, and {waiting} requests wait for it; look at its log")
-
-
-@dataclass
-class Conduct:
-    """How a data server has behaved.
-
-    Attributes
-    ----------
-    waiting
-        Requests that wait for it now.
-    late
-        Whether the last answer did not come in time.
-    answered
-        UNIX seconds of its last answer, of whatever kind.
-    problem
-        The sentence of its last failure; None since it answered well.
-    """
-
-    waiting: int = 0
-    late: bool = False
-    answered: float | None = None
-    problem: str | None = None
-
-
 class Servers:
     """Asks data servers, and remembers their fields and their conduct. Lives in the reactor's thread."""
 
@@ -90,6 +66,7 @@ class Servers:
         now: Callable[[], float],
         most_waiting: int,
         catalogue: Catalogue | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Know of no data server yet.
 
@@ -104,47 +81,31 @@ class Servers:
         most_waiting
             Requests that may wait for one data server.
         catalogue
-            Memory of their fields; a new one when not given.
+            Their fields; a new one when not given.
+        memory
+            Keeps the catalogue over a restart; nothing does when not given.
         """
         self.consumer = consumer
-        self.catalogue = catalogue or Catalogue()
+        self.catalogue = catalogue or Catalogue(now=now)
+        self._memory = memory
         self._clock = clock
-        self._now = now
-        self._most_waiting = most_waiting
-        self._conduct: dict[str, Conduct] = {}
-        self._remembered: dict[object, _Shared] = {}
+        self._conducts = Conducts(most_waiting, now)
+        self._sharing = Sharing(clock)
         self._recalled: dict[str, tuple[float, FieldsReply]] = {}
         self._listed: dict[str, float] = {}
         self._hub_heard = False
+        self._news = 0
+        self._heard = (-1, -math.inf)
         self._log = txaio.make_logger()
         consumer.on_nodes_changed = self._nodes_changed
 
-    @asynccontextmanager
-    async def waiting_for(self, node: str) -> AsyncIterator[None]:
-        """Hold a place among those that wait for `node`, and note how it behaves.
-
-        A data server that has not answered in time gets one request at a time until it answers, so that it holds up
-        one thread and not all.
-
-        Raises
-        ------
-        Busy
-            There is no place.
-        """
-        conduct = self._conduct.setdefault(node, Conduct())
-        if conduct.waiting >= (1 if conduct.late else self._most_waiting):
-            raise Busy(node, conduct.waiting)
-        conduct.waiting += 1
-        try:
-            yield
-        finally:
-            conduct.waiting -= 1
-            if conduct == Conduct():
-                self._conduct.pop(node, None)
+    def waiting_for(self, node: str) -> AbstractAsyncContextManager[None]:
+        """Hold a place among those that wait for `node`; see `Conducts.waiting_for`."""
+        return self._conducts.waiting_for(node)
 
     async def fields(self, node: str, start: float, end: float, deadline: float) -> FieldsReply:
         """Fields of a data server in a time range (sisock times); one call serves all that ask at the same time."""
-        reply: FieldsReply = await self._once(
+        reply: FieldsReply = await self._sharing.once(
             (node, start, end), lambda: Deferred.fromCoroutine(self._ask_fields(node, start, end, deadline))
         )
         return reply
@@ -177,7 +138,7 @@ class Servers:
             return False
         if not self._hub_heard:
             with suppress(NodeError):  # Who does not show up does not claim the name.
-                await self._once("nodes", lambda: Deferred.fromCoroutine(self._hear_hub(deadline)))
+                await self._sharing.once("nodes", lambda: Deferred.fromCoroutine(self._hear_hub(deadline)))
             self._hub_heard = True
         return node == self.catalogue.joined
 
@@ -190,39 +151,61 @@ class Servers:
             return False
         if self._clock.seconds() < self._listed.get(node, -math.inf) + RECALLED_SECONDS:
             return True
-        if ("listing", node) not in self._remembered:
+        if self._sharing.asked_at(("listing", node)) is None:
             Deferred.fromCoroutine(self._await_list(node, _LISTING_SECONDS))
         return False
 
     async def listing(self, deadline: float) -> frozenset[str]:
-        """Names of all fields, as now listed by the data servers online; those of the others as they last were.
+        """Names of all fields, as lately listed by the data servers online; those of the others as they last were.
+
+        While it is asked for now and then, nobody waits: it is renewed beside the requests, and after news of the hub.
 
         Raises
         ------
         NodeError
             The hub could not be asked, and nothing is remembered.
         """
-        names: frozenset[str] = await self._once("listing", lambda: Deferred.fromCoroutine(self._list(deadline)))
-        return names
+        news, since = self._heard
+        age = self._clock.seconds() - since
+        if since == -math.inf:
+            await self._renewed(deadline)
+        elif news != self._news or age > LISTED_SECONDS:
+            with suppress(defer.TimeoutError, NodeError):
+                await Deferred.fromCoroutine(self._renewed(deadline)).addTimeout(PATIENCE, self._clock)
+        elif age > LISTED_SECONDS / 2:
+            self._renew(deadline)
+        return self.catalogue.names()
 
     def conduct(self, node: str) -> Conduct:
         """How a data server has behaved."""
-        return self._conduct.get(node, Conduct())
+        return self._conducts.of(node)
 
-    async def _list(self, deadline: float) -> frozenset[str]:
+    async def _renewed(self, deadline: float) -> None:
+        # Whoever asks after news of the hub does not get a list that was begun before.
+        await self._sharing.once(("all", self._news), lambda: Deferred.fromCoroutine(self._list(deadline)))
+
+    def _renew(self, deadline: float) -> None:
+        """Renew the list beside what else is done."""
+        Deferred.fromCoroutine(self._renewed(deadline)).addErrback(lambda failure: failure.trap(NodeError) and None)
+
+    async def _list(self, deadline: float) -> None:
+        news = self._news
         try:
             nodes = await self._hear_hub(deadline)
         except NodeError:
             if not self.catalogue.nodes():
                 raise
-            return self.catalogue.names()
+            return
         asked = [Deferred.fromCoroutine(self._await_list(str(node["name"]), deadline)) for node in nodes]
         await gatherResults(asked, consumeErrors=True)
-        return self.catalogue.names()
+        self._heard = news, self._clock.seconds()
+        if self._memory is not None:
+            self._memory.keep(self.catalogue)
 
     async def _hear_hub(self, deadline: float) -> list[dict[str, str]]:
         nodes: list[dict[str, str]] = await self.consumer.nodes(deadline=deadline)
-        if self.catalogue.joined in {node["name"] for node in nodes}:
+        self.catalogue.online = frozenset(str(node["name"]) for node in nodes)
+        if self.catalogue.joined in self.catalogue.online:
             self._log.warn(
                 "bridge: a data server has the name {name} of the joined fields (JOINED_NAME); it goes before them",
                 name=self.catalogue.joined,
@@ -232,13 +215,15 @@ class Servers:
 
     def _nodes_changed(self) -> None:
         self._hub_heard = False
+        self._news += 1
+        self._renew(RENEWAL_DEADLINE)
 
     async def _await_list(self, node: str, patience: float) -> None:
         """Wait for a data server's list, `patience` from when it was asked; one that takes longer is heard later."""
         listing = Deferred.fromCoroutine(
-            self._once(("listing", node), lambda: Deferred.fromCoroutine(self._list_one(node)))
+            self._sharing.once(("listing", node), lambda: Deferred.fromCoroutine(self._list_one(node)))
         )
-        since = self._remembered[("listing", node)].since if ("listing", node) in self._remembered else 0.0
+        since = self._sharing.asked_at(("listing", node)) or 0.0
         listing.addTimeout(max(since + patience - self._clock.seconds(), 0.0), self._clock)
         with suppress(NodeError, defer.TimeoutError):
             # A failure is noted in its conduct; what it listed before stays.
@@ -254,7 +239,7 @@ class Servers:
         except Exception as fault:  # One that nobody foresaw must not keep the other servers from being listed.
             self._log.failure("bridge: the list of {node} could not be used", node=node)
             error = NodeFailed(node, "its list of fields could not be used; see the log of the bridge")
-            self._note(node, error)
+            self._conducts.note(node, error)
             raise error from fault
 
     async def _ask_fields(self, node: str, start: float, end: float, deadline: float) -> FieldsReply:
@@ -268,60 +253,10 @@ class Servers:
         try:
             reply = await call
         except NodeError as error:
-            self._note(node, error)
+            self._conducts.note(node, error)
             raise
-        self._note(node, None)
+        self._conducts.note(node, None)
         return reply
-
-    def _note(self, node: str, error: NodeError | None) -> None:
-        conduct = self._conduct.setdefault(node, Conduct())
-        if isinstance(error, RouterAbsent) or (isinstance(error, NodeUnknown) and conduct.answered is None):
-            return  # It says nothing of this server; and a name that was never served needs no memory.
-        if not isinstance(error, NodeUnknown | NodeLate):
-            conduct.answered = self._now()
-        conduct.late = isinstance(error, NodeLate)
-        conduct.problem = None if error is None or isinstance(error, TooMuchData) else str(error)
-
-    async def _once(self, key: object, make: Callable[[], Deferred[Any]]) -> Any:
-        now = self._clock.seconds()
-        for old in [old for old, shared in self._remembered.items() if shared.until <= now]:
-            del self._remembered[old]
-        shared = self._remembered.get(key)
-        if shared is None:
-            shared = self._remembered[key] = _Shared(now)
-            make().addBoth(self._answered, key, shared)
-        return await shared.wait()
-
-    def _answered(self, result: Any, key: object, shared: "_Shared") -> None:
-        if isinstance(result, Failure):
-            del self._remembered[key]  # The next one asks again.
-        shared.until = self._clock.seconds() + REMEMBERED_SECONDS
-        shared.fire(result)
-
-
-class _Shared:
-    """One result for many; who stops waiting does not stop the others."""
-
-    until = math.inf
-
-    def __init__(self, since: float) -> None:
-        self.since = since
-        self._waiting: list[Deferred[Any]] = []
-        self._results: list[Any] = []
-
-    def fire(self, result: Any) -> None:
-        self._results.append(result)
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.callback(result)
-
-    def wait(self) -> Deferred[Any]:
-        mine: Deferred[Any] = Deferred(self._waiting.remove)
-        if self._results:
-            mine.callback(self._results[0])
-        else:
-            self._waiting.append(mine)
-        return mine
 
 
 def _tenths(deadline: float) -> float:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from sisock.errors import NodeError, OperatorUnknown
 from sisock.shapes import Column, Field
 
 
@@ -72,12 +73,19 @@ class Stream:
 class Missing:
     """Why there are no samples of a field.
 
-    `severity` is "error", or "info" where nothing is wrong; `unlisted` says that its data server has no such field.
+    `severity` is "error", or "info" where nothing is wrong; `unlisted` says that its data server has no such field,
+    `lacks_operator` that it does not make of samples what was asked.
     """
 
     why: str
     severity: str = "error"
     unlisted: bool = False
+    lacks_operator: bool = False
+
+    @classmethod
+    def of(cls, error: NodeError) -> Self:
+        """What a data server's error says."""
+        return cls(str(error), lacks_operator=isinstance(error, OperatorUnknown))
 
 
 Outcome = Stream | Missing

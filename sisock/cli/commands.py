@@ -35,7 +35,7 @@ def nodes(bridge: Bridge, asked: argparse.Namespace) -> int:
 
 def fields(bridge: Bridge, asked: argparse.Namespace) -> int:
     """List fields."""
-    listed = bridge.fields(asked.pattern, asked.node)
+    listed = bridge.fields(asked.pattern, asked.node, "regex" if asked.regex else None)
     if not listed:
         if asked.node is not None and asked.node not in {each.name for each in bridge.nodes()}:
             raise FieldMissing(f"there is no data server {asked.node!r}; 'sisock nodes' lists them")

@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         "pattern", nargs="?", default="", help="part of a name, or a pattern with * and ? for all of it"
     )
     fields.add_argument("--node", metavar="SERVER", help="only those of one data server")
+    fields.add_argument("--regex", action="store_true", help="take the pattern for a regular expression (RE2)")
     status = command(
         "status", "router, hub and data servers, with their newest samples; exit status 1 if anything is wrong",
         commands.status,

@@ -67,6 +67,7 @@ def test_servers_and_fields_are_listed_page_by_page(monkeypatch: pytest.MonkeyPa
         assert [each.name for each in bridge.fields()] == ["one::a", "one::b", "one::c", "two::a", "two::b"]
         assert [each.units for each in bridge.fields("*::a")] == ["K", None]
         assert [each.name for each in bridge.fields("b", node="two")] == ["two::b"]
+        assert [each.name for each in bridge.fields("e::(a|c)$", kind="regex")] == ["one::a", "one::c"]
         assert [(each.name, each.online, each.fields) for each in bridge.nodes()] == [
             ("one", True, 3),
             ("two", True, 2),

@@ -83,6 +83,10 @@ class Fake(Consumer):
     def is_attached(self) -> bool:
         return self.attached
 
+    def hear_news(self) -> None:
+        """Hear from the hub that data servers have come or gone."""
+        blockingCallFromThread(reactor, self.on_nodes_changed)
+
     def call(self, procedure: str, *args: Any, **keywords: Any) -> Deferred:
         self.calls.append((procedure, args))
         if procedure == GET_DATA_NODE:
@@ -135,6 +139,15 @@ class Bridge:
         reply = Reply(response.status, dict(response.getheaders()), response.read(), time.monotonic() - started)
         connection.close()
         return reply
+
+    def tell_news(self) -> None:
+        """Let the hub say that a data server has come or gone, and wait until the bridge has looked who is online."""
+
+        def tell() -> None:
+            if self.consumer.on_nodes_changed is not None:
+                self.consumer.on_nodes_changed()
+
+        blockingCallFromThread(reactor, maybeDeferred, tell)
 
     def query(self, *targets: Any, seconds: float = 60, **more: Any) -> list[dict[str, Any]]:
         """Ask for series as Grafana does; the reply must be good."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.bridge.reading import MOST_POINTS, Window, read_object, read_window
+from services.bridge.reading import MOST_POINTS, Window, read_object, read_window, round_stride
 from services.bridge.refusal import Refused
 
 
@@ -48,3 +48,22 @@ def test_an_empty_body_is_read_as_the_default_only_where_there_is_one():
     assert read_object(b" ", default={}) == {}
     with pytest.raises(Refused, match="not JSON"):
         read_object(b"")
+
+
+@pytest.mark.parametrize(
+    ("least", "stride"),
+    [(0, 0), (0.0011, 0.0012), (0.32, 0.4), (0.95, 1), (1, 1), (1.01, 2), (3.6, 4), (61, 64), (2592, 2700),
+     (86400, 86400), (90000, 172800)],
+)  # fmt: skip
+def test_a_stride_is_a_round_number(least, stride):
+    assert round_stride(least) == stride
+
+
+@given(st.floats(1e-6, 1e9))
+def test_a_round_stride_is_never_less_and_never_much_more(least):
+    assert least * (1 - 1e-6) <= round_stride(least) <= 2 * least
+
+
+def test_ranges_of_nearly_the_same_length_share_a_stride():
+    assert {Window(0, 3600 + more, points=1000).stride for more in (0, 0.001, 1, 59)} == {4.0}
+    assert Window(0, 3600, points=1000, interval=7.5).stride == 7.5, "what was asked is kept"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.bridge.reading import Window
-from services.bridge.series import datapoints, draw
+from services.bridge.series import broken, datapoints, draw, holes, within
 from services.bridge.streams import Stream
 
 FIELD = {"description": None, "timeline": "t", "type": "number", "units": None}
@@ -25,7 +25,7 @@ def stream(t, values, kind="number", interval=None):
 def test_whatever_a_server_sends_is_drawn_in_range_in_order_and_within_the_points(samples, points):
     window = Window(1000, 1500, points=points)
     series = draw(stream([t for t, _ in samples], [value for _, value in samples]), window)
-    drawn = datapoints(series, window, 1.0)
+    drawn = datapoints(broken(series, window, 1.0))
     stamps = drawn[:, 1] / 1e3
     assert np.all((stamps >= 1000) & (stamps < 1500))
     assert np.all(np.diff(stamps) > 0)
@@ -48,7 +48,7 @@ def test_samples_that_fit_are_drawn_untouched():
 
 
 @pytest.mark.parametrize(
-    ("t", "interval", "holes"),
+    ("t", "interval", "nulls"),
     [
         ([0, 1, 2, 10, 11], 1.0, [3]),
         ([0, 1, 2, 10, 11], None, [3]),
@@ -61,19 +61,36 @@ def test_samples_that_fit_are_drawn_untouched():
         ([], 1.0, []),
     ],
 )
-def test_a_null_stands_in_each_gap(t, interval, holes):
+def test_a_null_stands_in_each_gap(t, interval, nulls):
     window = Window(1000, 2000, points=10000)
-    drawn = datapoints(draw(stream(1000 + np.array(t), [1.0] * len(t)), window), window, interval)
-    assert [stamp / 1e3 - 1000 for value, stamp in drawn if np.isnan(value)] == holes
+    series = draw(stream(1000 + np.array(t), [1.0] * len(t)), window)
+    drawn = datapoints(broken(series, window, interval))
+    assert [stamp / 1e3 - 1000 for value, stamp in drawn if np.isnan(value)] == nulls
+    assert len(holes(series, window, interval)) == len(nulls)
 
 
 def test_thinning_makes_no_gaps():
     window = Window(0, 10000, points=500)
-    steady = datapoints(draw(stream(np.arange(10000), np.arange(10000) % 7), window), window, 1.0)
-    assert not np.isnan(steady).any()
+    steady = broken(draw(stream(np.arange(10000), np.arange(10000) % 7), window), window, 1.0)
+    assert not np.isnan(steady.values).any()
     jitter = np.cumsum(np.random.default_rng(1).uniform(10, 40, 300))
     window = Window(0, jitter[-1] + 1, points=400)
-    assert not np.isnan(datapoints(draw(stream(jitter, [1.0] * 300), window), window, 25.0)).any()
+    assert not np.isnan(broken(draw(stream(jitter, [1.0] * 300), window), window, 25.0).values).any()
+
+
+def test_text_has_no_value_in_a_gap_either():
+    window = Window(1000, 2000, points=10000)
+    series = broken(draw(stream([1000, 1001, 1002, 1100], ["a", "b", "c", "d"], "string"), window), window, 1.0)
+    assert series.plain() == ["a", "b", "c", None, "d"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "kept"),
+    [(0, 100, [1, 2, 3]), (1.5, 2.5, [1, 2, 3]), (2, 3, [1, 2, 3]), (2.5, 2.6, [2, 3]), (4, 5, [3]), (0, 1, [1])],
+)
+def test_of_a_wider_range_the_samples_inside_and_their_neighbours_are_kept(start, end, kept):
+    series = draw(stream([1, 2, 3], [1, 2, 3]), Window(0, 10, points=1000))
+    assert within(series, start, end).t.tolist() == kept
 
 
 def test_text_and_booleans_keep_their_type():

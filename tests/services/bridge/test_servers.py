@@ -4,7 +4,9 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from services.bridge.servers import ALL_TIME, REMEMBERED_SECONDS, Busy, Servers
+from services.bridge.conduct import Busy
+from services.bridge.servers import ALL_TIME, LISTED_SECONDS, PATIENCE, Servers
+from services.bridge.sharing import REMEMBERED_SECONDS
 from sisock.errors import NodeFailed, NodeLate, NodeUnknown, RouterAbsent
 
 FIELDS = (
@@ -109,8 +111,8 @@ def test_a_name_that_was_never_served_leaves_no_memory(servers, consumer, error)
 
     start(ask())
     consumer.asked[0].errback(error)
-    assert servers._conduct == {}
-    assert servers._remembered == {}
+    assert servers._conducts._of == {}
+    assert servers._sharing._remembered == {}
 
 
 def test_a_server_that_goes_stays_listed_with_its_fields(servers, consumer, clock):
@@ -186,3 +188,80 @@ def test_a_server_that_is_slow_to_list_is_listed_when_it_has_answered_and_holds_
     _, later = start(servers.listing(3.0))
     consumer.asked[1].callback(FIELDS)
     assert later == [{"n::a"}]
+
+
+def listed(servers):
+    return start(servers.listing(3.0))[1]
+
+
+def test_nobody_waits_for_a_list_that_is_asked_for_now_and_then_and_it_is_renewed_meanwhile(servers, consumer, clock):
+    listed(servers)
+    consumer.asked[0].callback(FIELDS)
+    names = listed(servers)[0]
+    for _ in range(4):
+        clock.advance(LISTED_SECONDS / 5)
+        assert listed(servers)[0] is names
+    assert len(consumer.asked) == 2, "one to renew it, which has not answered"
+    other = ({"b": {**FIELDS[0]["a"]}}, {"t": {"interval": 1.0, "field": ["b"]}})
+    consumer.asked[1].callback(other)
+    assert listed(servers) == [{"n::b"}]
+
+
+def test_a_list_that_nobody_asked_for_in_a_while_is_made_anew(servers, consumer, clock):
+    listed(servers)
+    consumer.asked[0].callback(FIELDS)
+    clock.advance(LISTED_SECONDS + 1)
+    waiting = listed(servers)
+    assert waiting == []
+    consumer.asked[1].callback(FIELDS)
+    assert waiting == [{"n::a"}]
+
+
+def test_who_asks_for_an_old_list_waits_a_second_for_a_new_one_and_no_longer(servers, consumer, clock):
+    listed(servers)
+    consumer.asked[0].callback(FIELDS)
+    clock.advance(LISTED_SECONDS + 1)
+    waiting = listed(servers)
+    clock.advance(PATIENCE - 0.1)
+    assert waiting == []
+    clock.advance(0.2)
+    assert waiting == [{"n::a"}]
+    assert len(consumer.asked) == 2, "the question goes on"
+
+
+def test_after_news_of_the_hub_the_list_is_made_anew_without_being_asked_for(servers, consumer):
+    listed(servers)
+    consumer.asked[0].callback(FIELDS)
+    consumer.online = ["n", "new"]
+    consumer.on_nodes_changed()
+    assert len(consumer.asked) == 2, "the new one is asked, the other has answered just now"
+    waiting = listed(servers)
+    consumer.asked[1].callback(FIELDS)
+    assert waiting == [{"n::a", "new::a"}]
+
+
+def test_news_while_the_list_is_made_make_it_anew(servers, consumer):
+    waiting = listed(servers)
+    consumer.online = ["n", "new"]
+    consumer.on_nodes_changed()
+    late = listed(servers)
+    consumer.asked[0].callback(FIELDS)
+    assert (waiting, late) == ([{"n::a"}], [])
+    consumer.asked[1].callback(FIELDS)
+    assert late == [{"n::a", "new::a"}]
+
+
+def test_a_hub_that_cannot_be_asked_leaves_the_list_as_it_was_and_is_asked_again(servers, consumer, clock):
+    consumer.nodes = lambda **_: fail(RouterAbsent())
+    assert listed(servers)[0].check(RouterAbsent), "nothing is known yet"
+    del consumer.nodes
+    listed(servers)
+    consumer.asked[0].callback(FIELDS)
+    consumer.nodes = lambda **_: fail(RouterAbsent())
+    consumer.on_nodes_changed()
+    assert listed(servers) == [{"n::a"}]
+    del consumer.nodes
+    clock.advance(REMEMBERED_SECONDS + 0.1)
+    again = listed(servers)
+    consumer.asked[1].callback(FIELDS)
+    assert again == [{"n::a"}]

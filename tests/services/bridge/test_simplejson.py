@@ -28,7 +28,7 @@ PANEL = {
 def test_a_panel_of_grafana_gets_the_samples_of_its_range_and_no_others(serve, nodes):
     with serve({"good": nodes.good()}) as bridge:
         (series,) = bridge.ask("/query", PANEL).json
-    assert (series["target"], series["refId"], series["unit"]) == ("good::a", "A", "K")
+    assert (series["target"], series["refId"], series["unit"]) == ("good::a", "A", "kelvin")
     assert "meta" not in series
     assert series["datapoints"] == [[t % 100, t * 1000] for t in range(1_700_000_000, 1_700_000_060)]
 
@@ -184,7 +184,8 @@ def test_text_is_a_table_or_a_notice(serve, nodes):
     assert series["datapoints"] == []
     assert "table" in nodes.notices(series)
     assert table["rows"] == [[nodes.NOW * 1000, "état 0"], [nodes.NOW * 1000 + 1000, "état 1"]]
-    assert table["columns"][1] == {"text": "good::a", "type": "string"}
+    assert table["columns"][1] == {"text": "good::a", "type": "string", "unit": "kelvin"}
+    assert (series["unit"], table["unit"]) == ("kelvin", "K")
 
 
 def test_text_of_a_server_that_calls_everything_a_number_is_text(serve, nodes):
@@ -205,7 +206,7 @@ def test_a_series_has_at_most_max_data_points_and_no_spike_is_lost(serve, nodes)
             assert stamps == sorted(set(stamps))
             assert all(nodes.NOW * 1000 <= t < (nodes.NOW + 3600) * 1000 for t in stamps)
         asked = bridge.consumer.calls[-1][1]
-        assert asked[3] == pytest.approx(3.6)
+        assert asked[3] == 4
 
 
 @pytest.mark.parametrize(
@@ -213,10 +214,10 @@ def test_a_series_has_at_most_max_data_points_and_no_spike_is_lost(serve, nodes)
     [
         ({"maxDataPoints": 600, "intervalMs": 30000}, 30),
         ({"maxDataPoints": 360, "intervalMs": 1000}, 10),
-        ({"maxDataPoints": None}, 3.6),
-        ({"maxDataPoints": 0, "intervalMs": 0}, 3.6),
-        ({"maxDataPoints": -5, "intervalMs": -1}, 3.6),
-        ({"maxDataPoints": 1e300}, 3600 / 11000),
+        ({"maxDataPoints": None}, 4),
+        ({"maxDataPoints": 0, "intervalMs": 0}, 4),
+        ({"maxDataPoints": -5, "intervalMs": -1}, 4),
+        ({"maxDataPoints": 1e300}, 0.4),
         ({"interval": "1m", "maxDataPoints": 500}, 60),
         ({"interval": ">10s", "maxDataPoints": 500}, 10),
         ({"interval": "2w", "maxDataPoints": 500}, 3600),
@@ -329,13 +330,12 @@ def test_a_server_that_is_new_is_listed_within_seconds(serve, nodes):
             time.sleep(0.1)
 
 
-def test_annotations_and_filters_are_answered(serve, nodes):
+def test_filters_are_answered(serve, nodes):
     with serve({"good": nodes.good(), "other": nodes.good()}) as bridge:
-        annotation = {"range": PANEL["range"], "rangeRaw": {"from": "now-1m", "to": "now"},
-                      "annotation": {"name": "notes", "enable": True, "iconColor": "red", "query": "#x"}}  # fmt: skip
-        assert bridge.ask("/annotations", annotation).json == []
-        assert bridge.ask("/tag-keys", {}).json == [{"type": "string", "text": "node"}]
-        assert bridge.ask("/tag-keys", b"").json == [{"type": "string", "text": "node"}]
+        keys = [{"type": "string", "text": "node"}, {"type": "string", "text": "field"}]
+        assert bridge.ask("/tag-keys", {}).json == keys
+        assert bridge.ask("/tag-keys", b"").json == keys
+        assert bridge.ask("/tag-values", {"key": "field"}).json == [{"text": "a"}, {"text": "b"}]
         assert bridge.ask("/tag-values", {"key": "node"}).json == [{"text": "good"}, {"text": "other"}]
         assert bridge.ask("/tag-values", {"key": "colour"}).json == []
         only = [{"key": "node", "operator": "=", "value": "other"}]
@@ -428,9 +428,9 @@ def offering(nodes, *operators):
 @pytest.mark.parametrize("place", ["data", "payload"])
 def test_a_target_may_ask_for_an_operator_and_what_it_makes_is_not_thinned_again(serve, nodes, place):
     node, asked = offering(nodes, "mean", "min")
-    mean = {"target": "n::a", "refId": "A", place: {"operator": "mean"}}
-    least = {"target": "n::(a|b)", "refId": "B", place: {"operator": "min", "other": 1}}
-    plain = {"target": "n::a", "refId": "C", place: {"operator": ""}}
+    mean = {"target": "n::a", "refId": "A", "type": "timeserie", place: {"operator": "mean"}}
+    least = {"target": "n::(a|b)", "refId": "B", "type": "timeserie", place: {"operator": "min", "other": 1}}
+    plain = {"target": "n::a", "refId": "C", "type": "timeserie", place: {"operator": ""}}
     with serve({"n": node}) as bridge:
         replies = bridge.query(mean, least, plain, seconds=60, maxDataPoints=10)
     assert [each["target"] for each in replies] == ["mean(n::a)", "min(n::a)", "min(n::b)", "n::a"]
@@ -440,26 +440,32 @@ def test_a_target_may_ask_for_an_operator_and_what_it_makes_is_not_thinned_again
     ]  # fmt: skip
 
 
-def test_an_operator_that_nobody_knows_or_that_the_server_has_not_is_said_and_costs_its_series_only(serve, nodes):
-    node, asked = offering(nodes, "mean", "min")
-    targets = [{"target": "n::a", "data": {"operator": each}} for each in ("median", "max", 5, {"x": 1}, "mean")]
-    with serve({"n": node, "old": nodes.good()}) as bridge:
+def test_an_operator_that_nobody_knows_is_said_and_costs_its_series_only(serve, nodes):
+    targets = [{"target": "n::a", "data": {"operator": each}} for each in ("median", 5, {"x": 1}, "mean")]
+    with serve({"n": offering(nodes, "mean", "min")[0]}) as bridge:
         *bad, good = bridge.query(*targets)
-        (old,) = bridge.query({"target": "old::a", "payload": {"operator": "mean"}})
     sentences = ["there is no operator 'median'; mean, min, max, first, last, count, sum are known",
-                 "data server 'n' has no operator 'max'; it offers mean, min", "there is no operator '5'",
-                 "there is no operator", "data server 'old' has no operator 'mean'; it offers none"]  # fmt: skip
-    for reply, sentence in zip([*bad, old], sentences, strict=True):
+                 "there is no operator 5", "there is no operator"]  # fmt: skip
+    for reply, sentence in zip(bad, sentences, strict=True):
         assert sentence in nodes.notices(reply)
         assert reply["datapoints"] == []
     assert good["datapoints"]
-    assert [operator for _, _, operator in asked].count("max") == 1, "asking again makes no difference"
+
+
+@pytest.mark.parametrize(
+    ("operator", "due"), [("max", [9, 19, 29]), ("min", [0, 10, 20]), ("sum", [45, 145, 245]), ("count", [10, 10, 10])]
+)
+def test_an_operator_that_the_server_has_not_is_made_of_its_samples(serve, nodes, operator, due):
+    with serve({"old": nodes.good()}) as bridge:
+        row = {"target": "old::a", "data": {"operator": operator, "bin": "10s"}}
+        (reply,) = bridge.query(row, seconds=30)
+    assert [value for value, _ in reply["datapoints"]] == due
 
 
 def test_what_is_beside_a_target_and_no_object_says_nothing(serve, nodes):
     with serve({"good": nodes.good()}) as bridge:
         for beside in (None, [], "mean", 3, {"operator": None}, {"operator": "envelope"}):
-            (series,) = bridge.query({"target": "good::a", "data": beside, "payload": beside})
+            (series,) = bridge.query({"target": "good::a", "type": "timeserie", "data": beside, "payload": beside})
             assert len(series["datapoints"]) == 60
 
 
@@ -477,3 +483,113 @@ def test_the_count_of_text_is_a_number(serve, nodes):
     with serve({"n": node}) as bridge:
         (series,) = bridge.query({"target": "n::a", "data": {"operator": "count"}})
     assert series["datapoints"][0][0] == 7
+
+
+def test_annotations_say_which_servers_went_and_came_back(serve, nodes):
+    gone = nodes.good()
+    servers = {"good": nodes.good(), "weather": gone}
+    annotation = {"name": "servers", "enable": True, "iconColor": "red", "query": ""}
+    with serve(servers) as bridge:
+        now = time.time()
+        body = {"range": {"from": nodes.iso(now - 60), "to": nodes.iso(now + 60)}, "annotation": annotation}
+        bridge.tell_news()
+        assert bridge.ask("/annotations", body).json == []
+        del servers["weather"]
+        bridge.tell_news()
+        (event,) = bridge.ask("/annotations", body).json
+        assert (event["annotation"], event["title"]) == (annotation, "weather is gone")
+        assert event["tags"] == ["server", "weather"]
+        assert "timeEnd" not in event, "it goes on"
+        servers["weather"] = gone
+        bridge.tell_news()
+        (event,) = bridge.ask("/annotations", body).json
+        assert event["title"] == "weather was gone"
+        assert now * 1000 - 1000 <= event["time"] <= event["timeEnd"] <= time.time() * 1000
+        body["annotation"] = annotation | {"query": "{good::a,good::b}"}
+        assert bridge.ask("/annotations", body).json == [], "none concerns these fields"
+
+
+def test_the_annotations_of_no_range_are_none(serve, nodes):
+    with serve({"good": nodes.good()}) as bridge:
+        assert bridge.ask("/annotations", {}).json == []
+        assert bridge.ask("/annotations", {"range": {"from": 2000, "to": 1000}}).status == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "operator", "stride"),
+    [("n::a;mean", "mean", 6), ("n::a ; min ; 30s", "min", 30), ("n::a;raw", None, 0), ("n::a;envelope;2", None, 2)],
+)
+def test_a_target_may_carry_operator_and_bin_in_its_text(serve, nodes, text, operator, stride):
+    node, asked = offering(nodes, "mean", "min")
+    with serve({"n": node}) as bridge:
+        bridge.query(text, maxDataPoints=10)
+    assert asked == [(["a"], stride or None, operator)]
+
+
+def test_a_reduced_series_says_so(serve, nodes):
+    with serve({"good": nodes.good()}) as bridge:
+        (series,) = bridge.query("good::a", seconds=3600, maxDataPoints=100)
+        (whole,) = bridge.query("good::a", seconds=3600, maxDataPoints=3600)
+    assert "reduced to points 36 s apart" in nodes.notices(series)
+    assert "meta" not in whole
+
+
+def test_a_server_that_has_fallen_silent_is_told_of_where_the_range_goes_on(serve, nodes):
+    def get_data(fields, _start, end, _stride):
+        t = [end - 2000 + step for step in range(1000)]
+        return {"data": {field: [1.0] * 1000 for field in fields}, "timeline": {"t": {"t": t}}}
+
+    with serve({"n": nodes.Node(lambda *_: nodes.table(), get_data)}) as bridge:
+        (now,) = bridge.query("n::a", start=time.time() - 3600, seconds=3600)
+        (then,) = bridge.query("n::a", seconds=3600)
+    assert "nothing has come since" in nodes.notices(now)
+    assert "nothing has come since" not in nodes.notices(then)
+
+
+def test_bins_of_an_operator_are_whole_wherever_the_range_begins(serve, nodes):
+    asked = []
+
+    def packed(fields, start, _end, stride, operator=None):
+        asked.append((start, stride, operator))
+        return {"data": {key: [1.0] for key in fields}, "timeline": {"t": {"t": [start]}}}
+
+    node = nodes.Node(lambda *_: nodes.table(), lambda *_: pytest.fail("asked for lists"))
+    node.get_data_packed = packed
+    target = {"target": "n::a", "type": "timeserie", "data": {"operator": "mean", "bin": "1m"}}
+    with serve({"n": node}) as bridge:
+        for start in (nodes.NOW, nodes.NOW + 7, nodes.NOW + 59):
+            bridge.query(target, start=start, seconds=600)
+    assert {stride for _, stride, _ in asked} == {60.0}
+    assert all(start % 60 == 0 for start, _, _ in asked)
+    assert [nodes.NOW - 60 < start <= nodes.NOW + 59 for start, _, _ in asked] == [True] * 3
+
+
+def test_edge_shows_one_sample_to_each_side_of_the_range(serve, nodes):
+    target = {"target": "good::a", "type": "timeserie", "data": {"edge": True}}
+    with serve({"good": nodes.good()}) as bridge:
+        (series,) = bridge.query(target, seconds=10)
+        (plain,) = bridge.query("good::a", seconds=10)
+    assert [t / 1000 - nodes.NOW for _, t in plain["datapoints"]] == list(range(10))
+    assert [t / 1000 - nodes.NOW for _, t in series["datapoints"]] == list(range(-1, 11))
+
+
+def test_raw_samples_that_do_not_fit_are_thinned_with_a_warning(serve, nodes):
+    target = {"target": "good::a", "type": "timeserie", "data": {"operator": "raw"}}
+    with serve({"good": nodes.good()}, MAX_REPLY_POINTS=1000) as bridge:
+        (series,) = bridge.query(target, seconds=3600, maxDataPoints=100)
+        (whole,) = bridge.query(target, seconds=1000, maxDataPoints=100)
+    assert len(series["datapoints"]) <= 101
+    assert "ask for a shorter range" in nodes.notices(series)
+    assert len(whole["datapoints"]) == 1000
+    assert "meta" not in whole
+
+
+def test_a_bin_that_is_none_or_too_short_is_said(serve, nodes):
+    def binned(width):
+        return {"target": "good::a", "type": "timeserie", "data": {"bin": width}}
+
+    with serve({"good": nodes.good()}) as bridge:
+        bad, short, number = bridge.query(binned("often"), binned("1ms"), binned(10), seconds=3600, maxDataPoints=100)
+    assert "'often' is no duration" in nodes.notices(bad)
+    assert "bins of 0.001 s are too many for this range; they are of 36 s" in nodes.notices(short)
+    assert [t / 1000 % 10 for _, t in number["datapoints"][:-1]] == [0.0] * (len(number["datapoints"]) - 1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.bridge.targets import has_wildcard, resolve
+from services.bridge.targets import has_wildcard, matcher, resolve
 
 KNOWN = frozenset({"n::a", "n::ab", "n::b", "m::a", "m::x.y/z", "m::{odd}", "m::1+1", "m::a*"})
 
@@ -55,7 +55,7 @@ def test_a_text_stands_for_names(text, names):
         ("${node:regex}::a", "variable ${node:regex} is not set"),
         ("[[node]]::a", "variable [[node]] is not set"),
         ("z*", "no known field matches"),
-        ("x" * 70000, "characters"),
+        ("x" * 300_000, "characters"),
         ("{a,b}" * 21, "too many groups"),
         ("n::\x00", "control characters"),
     ],
@@ -88,6 +88,57 @@ def test_no_pattern_takes_long():
     started = time.monotonic()
     resolve("n::" + "a*" * 2000 + "b", frozenset({"n::" + "a" * 255 + str(n) for n in range(100)}), 10)
     resolve("(" * 60000, KNOWN, 10)
+    resolve('n::["a",' + "[" * 60000, KNOWN, 10)
+    resolve("[a" * 30000, KNOWN, 10)
+    matcher("{" + ",".join("*a*" * 100 + str(each) for each in range(500)) + "}")("a" * 200)
     resolve("(a|" * 20 + "x" + ")" * 20, KNOWN, 10)
     resolve("a|" * 30000, KNOWN, 10)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('n::["a","b"]', ["n::a", "n::b"]),
+        ('n::["a"', ['n::["a"']),
+        ("n::a,b", ["n::a", "n::b"]),
+        ("n::a, m::a", ["n::a", "m::a"]),
+        ("n::a,nothing", ["n::a,nothing"]),
+        (r"n::a,m::x\.y\/z", ["n::a", "m::x.y/z"]),
+        ("n::a|b", ["n::a", "n::b"]),
+        ("n::[ab]", ["n::a", "n::b"]),
+        ("n::[a-c]?", ["n::ab"]),
+        ("[m-n]::a", ["m::a", "n::a"]),
+        ("n::[!a]", ["n::[!a]"]),
+        ("n::[]", ["n::[]"]),
+        ("n::a.+", ["n::ab"]),
+    ],
+)
+def test_lists_and_sets_stand_for_names(text, names):
+    assert list(resolve(text, KNOWN, 10).names) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "matched"),
+    [
+        ("a", "a"),
+        ("a|b", "ab"),
+        ("(a|c)", "ac"),
+        (r"a\.b", []),
+        ("*", "abc"),
+        ("[bc]", "bc"),
+        (".*", "abc"),
+        ("$v", []),
+    ],
+)
+def test_a_matcher_says_of_each_name_whether_it_is_meant(text, matched):
+    assert [name for name in "abc" if matcher(text)(name)] == list(matched)
+
+
+def test_a_text_of_many_wildcards_beside_many_values_is_refused():
+    known = frozenset(f"n::{place}" for place in range(50_000))
+    alike = "n::{" + ",".join(f"*{place}" for place in range(100)) + "}"
+    assert "too many patterns" in resolve(alike, known, 500).notice
+    started = time.monotonic()
+    assert len(resolve("n::{1*,2*,30*}7", known, 5000).names) == 2333
     assert time.monotonic() - started < 2

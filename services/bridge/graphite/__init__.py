@@ -1,0 +1,1 @@
+"""The Graphite HTTP API, which Grafana speaks without a plugin, alerts included."""

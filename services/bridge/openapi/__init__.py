@@ -1,0 +1,1 @@
+"""The description of all that the bridge answers, one file for each protocol; `front.document` puts them together."""
