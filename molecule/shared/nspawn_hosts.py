@@ -43,7 +43,10 @@ TOOLS = {
 PACKAGES = "ca-certificates,dbus,iproute2,openssh-server,procps,python3,sudo,systemd,systemd-sysv"
 LOCAL_CA = Path("/usr/local/share/ca-certificates")
 # Settings of the machine's own installers, without which a mirror or a private CA would not be found inside.
-CARRIED = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_", "http_proxy", "https_proxy", "no_proxy")
+CARRIED = (
+    "PIP_", "UV_", "NPM_CONFIG_", "NODE_EXTRA_CA_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_",
+    "http_proxy", "https_proxy", "no_proxy",
+)  # fmt: skip
 BOOT_SECONDS = 120
 # Every host sees cgroup2 alone, whatever this machine still has beside it: systemd 256 and later run on nothing else.
 HOST_ENVIRONMENT = {"UNIFIED_CGROUP_HIERARCHY": "1"}
@@ -318,6 +321,8 @@ def settle(
                 shutil.copy(file, root / file.relative_to("/"))
     if Path("/etc/pip.conf").exists():
         shutil.copy("/etc/pip.conf", etc / "pip.conf")
+    if Path("/etc/npmrc").exists():
+        shutil.copy("/etc/npmrc", etc / "npmrc")
     suite = next(line.split()[2] for line in (etc / "apt/sources.list").read_text().splitlines() if line)
     sources = [f"deb {mirror()} {suite} main", f"deb {mirror()} {suite}-updates main"]
     if mirror("-security"):

@@ -59,7 +59,7 @@ def declared_variables(roles_dir: str) -> dict[str, dict[str, Any]]:
 
 
 def group_problems(groups: Mapping[str, Sequence[str]], site_playbook: str) -> list[str]:
-    """Groups of hosts that no play puts anything onto, and a scanner without a database to write to.
+    """Groups of hosts that no play puts anything onto, and those that need another which has no host.
 
     Parameters
     ----------
@@ -77,6 +77,8 @@ def group_problems(groups: Mapping[str, Sequence[str]], site_playbook: str) -> l
     ]
     if groups.get("archive") and not groups.get("database"):
         problems.append("A host is in the group archive, which needs an index, but none is in the group database.")
+    if groups.get("grafana") and not groups.get("bridge"):
+        problems.append("A host is in the group grafana, which asks the bridge, but none is in the group bridge.")
     return problems
 
 

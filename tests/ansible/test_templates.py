@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from services.dashboards.site import read_site
+
 ROOT = Path(__file__).parents[2]
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
@@ -22,6 +24,7 @@ GROUPS = {
     "archive": "{{ [sisock_scanner_program] }}",
     "servers": "{{ sisock_servers | supervised_servers(sisock_python, sisock_environment, sisock_data_nodes, "
     "site_servers_dir, sisock_servers_dir) }}",
+    "grafana": "{{ [grafana_dashboards_program, grafana_server_program] }}",
     "ocs": "{{ ocs_agents | supervised_agents('ocs-agent-cli', {}) }}",
 }
 
@@ -39,6 +42,13 @@ def rendered(ansible_playbook: Play, tmp_path_factory: pytest.TempPathFactory) -
         "environment_current": "1.0.0-abc",
         "sisock_secrets": {"files": []},
         "mariadb_buffer_pool_mib": 128,
+        "grafana_servers": demo["sisock_servers"],
+        "grafana_agents": demo["ocs_agents"],
+        "grafana_simpod_zip": "/tmp/plugin.zip",
+        "grafana_simpod_sha256": "0" * 64,
+        "grafana_current": {"stat": {"lnk_source": "releases/1.0.0-abc"}},
+        "grafana_found": {"stdout": "12.4.0"},
+        "grafana_read": {"files": [{"path": "/etc/grafana/grafana.ini", "mtime": 1.5}]},
         "sisock_checkout": str(ROOT),
         "site_servers_dir": str(ROOT / "inventories/demo/servers"),
         "supervisor_group": "sisock",
@@ -54,7 +64,7 @@ def rendered(ansible_playbook: Play, tmp_path_factory: pytest.TempPathFactory) -
     (out / "variables.json").write_text(json.dumps({k: v for k, v in variables.items() if k not in tasks[-1]["vars"]}))
     for task in tasks:
         task["vars"] = {**{k: variables[k] for k in ("supervisor_group", "supervisor_programs")}, **task["vars"]}
-    files = [*sorted(ROOT.glob("roles/*/defaults/main.yml")), ROOT / "roles/sisock/vars/main.yml"]
+    files = [*sorted(ROOT.glob("roles/*/defaults/main.yml")), *sorted(ROOT.glob("roles/*/vars/main.yml"))]
     play = {
         "name": "Render",
         "hosts": "localhost",
@@ -135,3 +145,42 @@ def test_the_router_listens_on_the_loopback_interface_alone(rendered: Path) -> N
     for transport in config["workers"][0]["transports"]:
         endpoint = transport["endpoint"]
         assert endpoint["type"] == "unix" or endpoint["interface"] == "127.0.0.1"
+
+
+def _grafana(rendered: Path, path: str) -> str:
+    return (rendered / _name(ROOT / f"roles/grafana/templates/{path}.j2")).read_text(encoding="utf-8")
+
+
+def test_grafana_listens_on_the_loopback_interface_tells_nobody_and_reads_its_secrets_from_files(
+    rendered: Path,
+) -> None:
+    parser = configparser.RawConfigParser(inline_comment_prefixes=("#",))
+    parser.read_string(_grafana(rendered, "etc/grafana/grafana.ini"))
+    assert parser["server"]["http_addr"] == "127.0.0.1"
+    assert set(parser["analytics"].values()) == {"false"}
+    assert not parser.getboolean("users", "allow_sign_up")
+    assert not parser.getboolean("auth.anonymous", "enabled")
+    assert parser["security"]["admin_password"] == "$__file{/etc/sisock/secrets/grafana_admin}"
+    assert parser["security"]["secret_key"] == "$__file{/etc/sisock/secrets/grafana_secret_key}"
+
+
+def test_grafana_finds_graphite_first_and_the_dashboards_where_they_are_written(rendered: Path) -> None:
+    said = yaml.safe_load(_grafana(rendered, "etc/grafana/provisioning/datasources/sisock.yaml"))
+    first, second = said["datasources"]
+    assert (first["uid"], first["type"], first["isDefault"], first["access"]) == ("sisock", "graphite", True, "proxy")
+    assert (second["uid"], second["type"]) == ("sisock-json", "simpod-json-datasource")
+    assert {each["url"] for each in (first, second)} == {"http://127.0.0.1:5000"}
+    (provider,) = yaml.safe_load(_grafana(rendered, "etc/grafana/provisioning/dashboards/sisock.yaml"))["providers"]
+    assert provider["options"]["path"] == "/var/lib/sisock-dashboards"
+    assert not provider["allowUiUpdates"]
+
+
+def test_the_writer_of_dashboards_is_told_of_the_inventory_and_of_no_setting(rendered: Path, tmp_path: Path) -> None:
+    path = tmp_path / "site.json"
+    path.write_text(_grafana(rendered, "etc/sisock/site.json"))
+    site = read_site(path)
+    assert site.kind("faker_slow") == "data_feed"
+    assert site.servers["faker_slow"].target == "faker-slow"
+    assert site.servers["data_feed"].description == "100 % of 'it', and more"
+    assert site.agents["faker-fast"] == "FakeDataAgent"
+    assert "false_temperatures" not in path.read_text()

@@ -147,6 +147,8 @@ def test_a_server_that_reads_the_database_wants_one(nodes: Path) -> None:
         ({"all": ["a"], "ungrouped": [], "database": ["a"], "archive": ["a"], "local_mine": ["a"]}, []),
         ({"archve": ["a"]}, ["group 'archve'", "did you mean 'archive'?", "local_"]),
         ({"archive": ["a"], "database": []}, ["none is in the group database"]),
+        ({"grafana": ["a"]}, ["none is in the group bridge"]),
+        ({"grafana": ["a"], "bridge": ["a"]}, []),
     ],
 )
 def test_a_group_that_places_nothing_is_refused(groups: dict[str, list[str]], words: list[str]) -> None:

@@ -6,7 +6,10 @@ import pytest
 from seen import Program
 from testinfra.host import Host
 
-PROGRAM_ACCOUNTS = ["crossbar", "sisock-hub", "sisock-bridge", "sisock-server", "sisock-scanner", "sisock-reader"]
+PROGRAM_ACCOUNTS = [
+    "crossbar", "sisock-hub", "sisock-bridge", "sisock-server", "sisock-scanner", "sisock-reader", "sisock-dashboards",
+    "grafana",
+]  # fmt: skip
 
 
 def test_ocs_has_the_numbers_of_the_observatory(host: Host) -> None:
@@ -27,7 +30,7 @@ def test_no_program_runs_as_root(host: Host, programs: Callable[[], dict[str, Pr
     """Only supervisord itself, which starts them, is root's; each program runs as the account that is meant for it."""
     meant = {"router": "crossbar", "sisock:hub": "sisock-hub", "sisock:bridge": "sisock-bridge",
              "archive": "sisock-scanner", "servers:g3_reader": "sisock-reader", "servers": "sisock-server",
-             "ocs": "ocs"}  # fmt: skip
+             "grafana:dashboards": "sisock-dashboards", "ocs": "ocs"}  # fmt: skip
     for name, program in programs().items():
         owner = host.check_output("ps -o user:32= -p %s", str(program.pid))
         assert owner == (meant.get(name) or meant[name.partition(":")[0]])

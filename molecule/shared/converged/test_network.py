@@ -3,7 +3,7 @@
 from testinfra.host import Host
 
 LOOPBACK = ("127.", "[::1]", "[::ffff:127.")
-PORTS = {8080: "crossbar", 8001: "crossbar", 5000: "sisock-bridge", 3306: "mysql"}
+PORTS = {8080: "crossbar", 8001: "crossbar", 5000: "sisock-bridge", 3306: "mysql", 3000: "grafana"}
 
 
 def listening(host: Host) -> set[tuple[str, int]]:
@@ -26,7 +26,7 @@ def test_no_program_of_ours_takes_datagrams(host: Host) -> None:
 
 
 def test_every_door_of_the_design_is_open_on_the_loopback(host: Host) -> None:
-    """Router (TLS and OCS), bridge and database listen."""
+    """Router (TLS and OCS), bridge, database and Grafana listen."""
     assert set(PORTS) <= {port for address, port in listening(host) if address.startswith(LOOPBACK)}
 
 

@@ -7,7 +7,7 @@ import pytest
 from seen import Bridge, Program
 from testinfra.host import Host
 
-SISOCK = ("hub", "bridge", "server", "scanner", "reader")
+SISOCK = ("hub", "bridge", "server", "scanner", "reader", "dashboards")
 
 
 def test_every_program_of_the_inventory_runs(programs: Callable[[], dict[str, Program]], site: dict[str, Any]) -> None:
@@ -15,7 +15,7 @@ def test_every_program_of_the_inventory_runs(programs: Callable[[], dict[str, Pr
     listed = programs()
     due = {f"servers:{server['name']}" for server in site["sisock_servers"]}
     due |= {f"ocs:{agent['instance_id']}" for agent in site["ocs_agents"]}
-    due |= {"router:crossbar", "sisock:hub", "sisock:bridge", "archive:g3_scanner"}
+    due |= {"router:crossbar", "sisock:hub", "sisock:bridge", "archive:g3_scanner", "grafana:dashboards"}
     assert due <= set(listed)
     assert {name: program.state for name, program in listed.items() if program.state != "RUNNING"} == {}
 
@@ -32,7 +32,7 @@ def test_recorded_data_belong_to_ocs(host: Host) -> None:
     assert owners == {"ocs:ocs"}
 
 
-@pytest.mark.parametrize("account", ["ocs", "crossbar", "nobody", *(f"sisock-{each}" for each in SISOCK)])
+@pytest.mark.parametrize("account", ["ocs", "crossbar", "grafana", "nobody", *(f"sisock-{each}" for each in SISOCK)])
 def test_what_belongs_to_the_system_still_does(host: Host, account: str) -> None:
     """No program of ours can change a file below /etc, /opt or /usr."""
     as_account = f"setpriv --reuid={account} --regid=$(id -g {account}) --init-groups"

@@ -10,6 +10,8 @@ READERS = {
     "wamp_server": "sisock-server",
     "db_scanner": "sisock-scanner",
     "db_reader": "sisock-reader",
+    "grafana_admin": "grafana",
+    "grafana_secret_key": "grafana",
 }
 # The reader of the archive is a data server, too.
 MEMBERS = {"sisock-server": {"sisock-server", "sisock-reader"}}
@@ -22,6 +24,8 @@ ACCOUNTS = {
     "sisock-server",
     "sisock-scanner",
     "sisock-reader",
+    "sisock-dashboards",
+    "grafana",
 }
 
 

@@ -11,8 +11,8 @@ OF_PACKAGES = (
     *("/etc/alternatives/", "/etc/rc", "/etc/ld.so.cache", "/etc/mysql/", "/var/lib/mysql", "mysql"),
     "/etc/systemd/system/multi-user.target.wants/mariadb.service",
 )
-# The account stays with the data that it owns.
-KEPT = {"/data", "ocs", "/var/lib/ocs"}
+# The accounts stay with the data and the dashboards that they own.
+KEPT = {"/data", "ocs", "/var/lib/ocs", "grafana", "/var/lib/grafana"}
 
 
 def test_the_data_stay_and_belong_to_ocs(host: Host) -> None:
@@ -23,7 +23,16 @@ def test_the_data_stay_and_belong_to_ocs(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "account", ["crossbar", "sisock-hub", "sisock-bridge", "sisock-server", "sisock-scanner", "sisock-reader"]
+    "account",
+    [
+        "crossbar",
+        "sisock-hub",
+        "sisock-bridge",
+        "sisock-server",
+        "sisock-scanner",
+        "sisock-reader",
+        "sisock-dashboards",
+    ],
 )
 def test_no_account_of_a_program_is_left(host: Host, account: str) -> None:
     """Neither the account nor its group."""
@@ -37,7 +46,7 @@ def test_nothing_of_ours_runs(host: Host) -> None:
     assert host.check_output("systemctl --failed --plain --no-legend") == ""
     listed = host.check_output("ss --tcp --listening --numeric --no-header").splitlines()
     ports = {int(line.split()[3].rpartition(":")[2]) for line in listed}
-    assert not ports & {8080, 8001, 5000}
+    assert not ports & {8080, 8001, 5000, 3000}
 
 
 def test_nothing_else_is_left(host: Host) -> None:
