@@ -16,6 +16,8 @@ ERROR_OPERATOR = f"{BASE_URI}.error.operator"
 
 NODE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What the name of a data server may be: it is one component of a URI and stands before `::` in Grafana."""
+SEPARATOR = "::"
+"""Between the name of a data server and the name of its field."""
 
 
 def uri(s: str) -> str:

@@ -47,7 +47,8 @@ def live_fields(site: dict[str, Any]) -> Callable[[set[str]], dict[str, str]]:
         chosen = {}
         for name in known:
             server, _, field = name.partition("::")
-            if server in feeds:
+            # When an agent was started, once a minute, is of data_feed's own making, and in no file.
+            if server in feeds and not field.endswith(".session"):
                 # A server of one feed leaves away what all its fields have in common.
                 settings = feeds[server]
                 address = f"observatory.{settings['TARGET']}.feeds.{settings['FEED']}." if settings else ""

@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sisock.shapes import Field
-
-SEPARATOR = "::"
-"""Between the name of a data server and the name of its field."""
+from sisock.uris import SEPARATOR
 
 Listed = Mapping[str, Mapping[str, Field]]
 """Fields by data server; never changed once it is made."""

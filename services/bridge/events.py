@@ -13,15 +13,17 @@ from typing import Any
 import txaio
 from twisted.internet.defer import Deferred
 
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.planner import Planner
 from services.bridge.reading import Window
+from services.bridge.refusal import unreadable
 from services.bridge.series import draw, holes
 from services.bridge.servers import Consumer
 from services.bridge.streams import Stream, Wanted
 from services.bridge.targets import matcher, resolve
 from sisock.errors import NodeError
+from sisock.uris import SEPARATOR
 
+_LONGEST_MATCH = 2000
 _MOST_KEPT = 2000
 _MOST_FIELDS = 20
 """Fields of one question in which holes are looked for."""
@@ -99,8 +101,16 @@ class Events:
         Returns
         -------
         Events that touch the range, in the order of their starts.
+
+        Raises
+        ------
+        Refused
+            `match` is too long to be looked for while everybody else waits.
         """
-        return Deferred.fromCoroutine(self._between(start, end, match.strip()))
+        match = match.strip()
+        if len(match) > _LONGEST_MATCH:
+            raise unreadable(f"{match[:80]!r}.. has {len(match)} characters; {_LONGEST_MATCH} are read")
+        return Deferred.fromCoroutine(self._between(start, end, match))
 
     async def _between(self, start: float, end: float, match: str) -> list[Event]:
         if end <= start:
@@ -173,6 +183,8 @@ class Events:
         for name in sorted(before - online):
             text = f"the data server {name} left the router"
             self._away[name] = Event(now, None, f"{name} is gone", text, ("server", name))
+            if len(self._away) > _MOST_KEPT:
+                del self._away[next(iter(self._away))]
         for name in sorted(online - before):
             gone = self._away.pop(name, None)
             if gone is not None:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.targets import matcher
+from sisock.uris import SEPARATOR
 
 KEYS = ("node", "field")
 """What can be filtered by: the name of the data server, and that of the field without it."""

@@ -10,7 +10,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.crossing import Crossing
 from services.bridge.events import Event, Events
 from services.bridge.handling import Call, Route
@@ -20,6 +19,7 @@ from services.bridge.planner import Planner
 from services.bridge.search import KINDS, Indexed
 from services.bridge.servers import Servers
 from sisock.errors import NodeError
+from sisock.uris import SEPARATOR
 
 _FIELDS, _MOST_FIELDS = 1000, 100_000
 _NODE = ("name", "description", "online", "fields", "answered", "problem")

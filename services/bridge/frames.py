@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.events import Event
 from services.bridge.panels import Drawn
 from services.bridge.rows import ENVELOPE, RAW
 from services.bridge.series import Series, milliseconds
-from services.bridge.units import of_grafana
+from sisock.units import of_grafana
+from sisock.uris import SEPARATOR
 
 _TYPES = {"number": "number", "bool": "boolean", "string": "string"}
 _MOST_CHOICES = 1000

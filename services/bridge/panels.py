@@ -9,7 +9,6 @@ import numpy as np
 from twisted.internet.defer import Deferred
 
 from services.bridge.asking import together
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.crossing import Crossing
 from services.bridge.filters import Filter
 from services.bridge.handling import Call
@@ -20,6 +19,7 @@ from services.bridge.rows import Row
 from services.bridge.series import GAP, Series, broken, draw, within
 from services.bridge.streams import Missing, Outcome, Stream, Wanted, without_samples
 from services.bridge.targets import has_wildcard, resolve
+from sisock.uris import SEPARATOR
 
 Notice = tuple[str, str]
 """Severity (info, warning or error) and sentence."""

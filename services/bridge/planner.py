@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from twisted.internet.defer import Deferred, succeed
 
 from services.bridge.asking import Answer, Asking, together
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.joined import Joined
 from services.bridge.operators import supplemented
 from services.bridge.reading import Window
 from services.bridge.servers import Servers
 from services.bridge.streams import Missing, Outcome, Question, Wanted
 from sisock.errors import RouterAbsent
-from sisock.uris import NODE_NAME
+from sisock.uris import NODE_NAME, SEPARATOR
 
 _ByOperator = Mapping[str | None, list[str]]
 

@@ -1,7 +1,6 @@
 """The paths that SimpleJSON and simPod share: ``/query`` above all, where what the body looks like says whose it is."""
 
 from services.bridge import frames, simplejson, simpod
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.crossing import Crossing
 from services.bridge.events import Event, Events
 from services.bridge.filters import KEYS, read_filters
@@ -11,6 +10,7 @@ from services.bridge.planner import Planner
 from services.bridge.reading import read_object, read_range, read_window
 from services.bridge.rows import payload_of, read_rows
 from sisock.errors import RouterAbsent
+from sisock.uris import SEPARATOR
 
 _MOST_VALUES = 5000
 

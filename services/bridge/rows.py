@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.reading import read_interval
 from services.bridge.refusal import Refused, unreadable
 from sisock.shapes import OPERATORS
+from sisock.uris import SEPARATOR
 
 ENVELOPE, RAW = "envelope", "raw"
 CHOICES = (ENVELOPE, *OPERATORS, RAW)

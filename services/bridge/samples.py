@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.crossing import Crossing
 from services.bridge.handling import Call, Route, Text
 from services.bridge.parameters import Parameters
@@ -23,6 +22,7 @@ from services.bridge.streams import Missing, Outcome, Stream, Wanted, without_sa
 from sisock.errors import TooMuchData
 from sisock.shapes import OPERATORS
 from sisock.tables import side_by_side, write_csv
+from sisock.uris import SEPARATOR
 
 _LOOKED_BACK = (600.0, 86400.0, math.inf)
 """Seconds before a time in which its sample is looked for, one after the other: near, and then in all time."""

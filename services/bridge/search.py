@@ -8,12 +8,13 @@ import re
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Sequence
+from threading import Lock
 from typing import Any
 
 import re2
 
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.refusal import unreadable
+from sisock.uris import SEPARATOR
 
 KINDS = ("text", "glob", "regex")
 """What a pattern may be."""
@@ -138,13 +139,15 @@ class Indexed:
 
     def __init__(self) -> None:
         self._made: tuple[frozenset[str], Index] | None = None
+        self._making = Lock()
 
     def __call__(self, names: frozenset[str]) -> Index:
         """Give the index of these names."""
-        made = self._made
-        if made is None or made[0] is not names:
-            made = self._made = (names, Index(names))
-        return made[1]
+        with self._making:
+            made = self._made
+            if made is None or made[0] is not names:
+                made = self._made = (names, Index(names))
+            return made[1]
 
 
 def _encodable(text: str) -> str:

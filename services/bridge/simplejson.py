@@ -13,7 +13,7 @@ from services.bridge.rows import PLACEHOLDERS
 from services.bridge.series import datapoints, milliseconds
 from services.bridge.streams import Stream
 from services.bridge.targets import resolve
-from services.bridge.units import of_grafana
+from sisock.units import of_grafana
 
 
 class SimpleJson:

@@ -7,7 +7,6 @@ its code editor a metric may be a field as well, and what stands beside it is JS
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from services.bridge.catalogue import SEPARATOR
 from services.bridge.crossing import Crossing
 from services.bridge.handling import Call, Route
 from services.bridge.planner import Planner
@@ -16,6 +15,7 @@ from services.bridge.refusal import unreadable
 from services.bridge.rows import CHOICES, ENVELOPE
 from services.bridge.simplejson import found
 from services.bridge.targets import matcher, unescaped
+from sisock.uris import SEPARATOR
 
 _TYPE = "simpod-json-datasource"
 _ANNOTATION = "Anno"

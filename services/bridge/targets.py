@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, takewhile
 
-from services.bridge.catalogue import SEPARATOR
+from sisock.uris import SEPARATOR
 
 _ESCAPED = frozenset("\\^$*+?.()|[]{}/")
 _UNSET = re.compile(r"\$\{?\w+(?::\w+)?\}?|\[\[\w+\]\]")
@@ -23,6 +23,8 @@ _MOST_WILDCARDS, _MOST_COMPARED = 5000, 2_000_000
 """Wildcards in all patterns of a target, and comparisons of a name with a pattern."""
 _MOST_VALUES, _MOST_WILD = 5000, 20
 """Patterns that a matcher heeds; and those of them with wildcards, and wildcards of one."""
+_MOST_WRITTEN = 1_000_000
+"""Characters of all patterns of a target, at any step of writing them out."""
 _MANY, _ONE = "\x00", "\x01"
 _WILD = frozenset("*?")
 _BRACKETS = {"(": ("|", ")"), "{": (",", "}")}
@@ -30,6 +32,10 @@ _SOME = re.compile(r"\[((?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_])+)\]
 _STRINGS = re.compile(r'\["(?:[^"\\]|\\.)*"(?:,"(?:[^"\\]|\\.)*")*\]')
 _PLAIN = re.compile(r"[^\\|,(){}\[.*?]+")
 _RUN = re.compile(r"(\w)-(\w)|(\w)")
+
+
+class _TooLong(Exception):
+    """The patterns of a target are too much work."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +68,16 @@ def resolve(text: str, known: Collection[str], most: int) -> Resolved:
         return Resolved((exact,))
     if why := _unreadable(text):
         return Resolved((), why)
+    too_many = f"{text[:200]!r} stands for too many patterns; write fewer groups and wildcards beside fewer values"
     parts = list(_with_server(part.strip() for part in text.split(",")))
-    if len(parts) > 1 and all(unescaped(part) in known for part in parts):
-        patterns = [unescaped(part) for part in parts]
-    else:
-        patterns = list(_with_server(_patterns(text, most + 1)))
-    wild = [pattern for pattern in patterns if _is_wild(pattern)]
-    listed = _ordered(frozenset(known)) if wild else ()
-    candidates = {pattern: _beginning(listed, _head(pattern)) for pattern in wild}
-    compared = sum(map(len, candidates.values()))
-    if sum(pattern.count(_MANY) for pattern in wild) > _MOST_WILDCARDS or compared > _MOST_COMPARED:
-        return Resolved((), f"{text[:200]!r} stands for too many patterns; write fewer wildcards beside fewer values")
-    names = tuple(islice(dict.fromkeys(_names(patterns, candidates)), most + 1))
+    try:
+        if len(parts) > 1 and all(unescaped(part) in known for part in parts):
+            patterns = [unescaped(part) for part in parts]
+        else:
+            patterns = list(_with_server(_patterns(text, most + 1)))
+        names = _resolved(patterns, known, most + 1)
+    except _TooLong:
+        return Resolved((), too_many)
     if not names:
         return Resolved((), f"no known field matches {text[:200]!r}")
     if len(names) > most:
@@ -81,12 +85,25 @@ def resolve(text: str, known: Collection[str], most: int) -> Resolved:
     return Resolved(names)
 
 
+def _resolved(patterns: Sequence[str], known: Collection[str], most: int) -> tuple[str, ...]:
+    wild = [pattern for pattern in patterns if _is_wild(pattern)]
+    listed = _ordered(frozenset(known)) if wild else ()
+    candidates = {pattern: _beginning(listed, _head(pattern)) for pattern in wild}
+    compared = sum(map(len, candidates.values()))
+    if sum(pattern.count(_MANY) for pattern in wild) > _MOST_WILDCARDS or compared > _MOST_COMPARED:
+        raise _TooLong
+    return tuple(islice(dict.fromkeys(_names(patterns, candidates)), most))
+
+
 def matcher(text: str) -> Callable[[str], bool]:
     """Say of any name whether a text, as `resolve` reads it, stands for it; no text takes long."""
     text = text.strip()
     if _unreadable(text):
         return lambda name: name == text
-    patterns = _patterns(text, _MOST_VALUES)
+    try:
+        patterns = _patterns(text, _MOST_VALUES)
+    except _TooLong:
+        return lambda name: name == text
     literal = {text, unescaped(text), *(pattern for pattern in patterns if not _is_wild(pattern))}
     wild = [_expression(each) for each in patterns if _is_wild(each) and each.count(_MANY) <= _MOST_WILD][:_MOST_WILD]
     return lambda name: name in literal or any(expression.fullmatch(name) for expression in wild)
@@ -173,12 +190,12 @@ def _alternatives(text: str, at: int, separator: str, closer: str, depth: int, m
             at = plain.end()
             continue
         character = text[at]
-        inner: Iterable[str] | None = None
+        inner: Sequence[str] | None = None
         if character == "\\" and text[at + 1 : at + 2] in _ESCAPED and at + 1 < len(text):
             run += text[at + 1]
             at += 2
         elif character == separator:
-            done += [head + run for head in heads]
+            done += _written(heads, [run], most)
             heads, run = [""], ""
             at += 1
         elif character in _BRACKETS and depth < _MOST_DEPTH and _closes(text, at):
@@ -192,10 +209,22 @@ def _alternatives(text: str, at: int, separator: str, closer: str, depth: int, m
             run += {"*": _MANY, "?": _ONE}.get(character, character)
             at += 1
         if inner is not None:
-            heads = list(islice((head + run + tail for head in heads for tail in inner), most))
+            heads = _written(_written(heads, [run], most), inner, most)
             run = ""
-    done += [head + run for head in heads]
+    done += _written(heads, [run], most)
     return done[:most], at + 1
+
+
+def _written(heads: Iterable[str], tails: Sequence[str], most: int) -> list[str]:
+    """Each head with each tail, at most `most` of them."""
+    made: list[str] = []
+    size = 0
+    for each in islice((head + tail for head in heads for tail in tails), most):
+        made.append(each)
+        size += len(each)
+        if size > _MOST_WRITTEN:
+            raise _TooLong
+    return made
 
 
 def _listed(text: str, at: int) -> tuple[list[str], int] | None:

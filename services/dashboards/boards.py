@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.bridge.graphite.names import path_of
 from services.dashboards.instruments import WEATHER, Channel, Instrument, Sorted, natural, recorded_parts
 from services.dashboards.panels import SOURCE, Grid, Panel, dashboard_list, figure, plot, queries, text
 from services.dashboards.site import Site
+from sisock.graphite import path_of
 
 TAG = "sisock"
 LONGEST_UID = 40

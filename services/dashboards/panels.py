@@ -6,9 +6,9 @@ from itertools import product
 from string import ascii_uppercase
 from typing import Any
 
-from services.bridge.graphite.names import path_of
 from services.dashboards.instruments import Channel, Group
-from services.dashboards.units import grafana_unit
+from sisock.graphite import path_of
+from sisock.units import of_grafana
 
 SOURCE_UID = "sisock"
 """Of the data source; roles/grafana provisions it under this one."""
@@ -140,7 +140,7 @@ def _field_config(channels: Sequence[Channel], custom: Mapping[str, Any]) -> dic
         "mappings": [],
         "thresholds": {"mode": "absolute", "steps": [{"color": "text", "value": None}]},
     }
-    if channels and (unit := grafana_unit(channels[0].units)):
+    if channels and (unit := of_grafana(channels[0].units)):
         defaults["unit"] = unit
     if channels and channels[0].kind == "bool":
         words = {"0": {"text": "off", "index": 0}, "1": {"text": "on", "index": 1}}

@@ -161,7 +161,7 @@ def _fits(name: str) -> bool:
 @lru_cache(maxsize=1000)
 def _keyed(names: tuple[str, ...], kind: Kind) -> Mapping[SeriesKey, int]:
     """Number of each series; those of blocks that are alike are one object."""
-    return {(name, kind): place for place, name in enumerate(names) if _fits(name)}
+    return {(name, kind): place for place, name in enumerate(names)}
 
 
 def piece_of(
@@ -176,7 +176,7 @@ def piece_of(
         strike(f"frames with a feed of over {LONGEST_FEED} or a block of over {LONGEST_NAME} characters")
         return None
     columns: Mapping[SeriesKey, NDArray[Any]]
-    if isinstance(block.columns, Even):
+    if isinstance(block.columns, Even) and all(map(_fits, block.columns)):
         columns = Even(_keyed(tuple(block.columns.places), kind_of(block.columns.table)), block.columns.table)
     else:
         columns = {(name, kind_of(each)): each for name, each in block.columns.items() if _fits(name)}

@@ -6,8 +6,8 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from services.bridge.graphite.names import path_of
-from services.bridge.units import KNOWN as UNITS
+from sisock.graphite import path_of
+from sisock.units import KNOWN as UNITS
 from tests.services.bridge.conftest import NOW, Node, good, iso, raising, request, serving, table
 
 ROWS = [{"target": "numbers::a", "refId": "A"}, {"target": "raising::a", "refId": "B"}]

@@ -49,7 +49,9 @@ def nodes(site: Site) -> set[str]:
 
 
 def live_names(site: Site) -> list[str]:
-    return [name for name in site.http("/search", {"target": ""}) if name.startswith("data_feed::")]
+    """What agents publish; when they were started comes with it once a minute."""
+    listed = site.http("/search", {"target": "data_feed::*"})
+    return [name for name in listed if not name.endswith(".session")]
 
 
 def agent_of(name: str) -> str:
@@ -163,9 +165,9 @@ def test_all_is_back_within_thirty_seconds_of_a_kill_and_nobody_else_restarts(ob
     eventually("the hub lists all, each with its description", lambda: listed(observatory) == before_listed, within)
     assert [name for name, other in observatory.programs.items() if not other.alive()] == []
     (kept,) = observatory.query(FEED, start=before - 10, end=before - 2)
-    assert kept["datapoints"][: len(held["datapoints"])] == held["datapoints"], (
-        "what the feed server held is still there"
-    )
+    # Where a line is broken depends on the usual distance of samples, which is another by now.
+    before_it, after_it = ([point for point in each["datapoints"] if point[0] is not None] for each in (held, kept))
+    assert after_it[: len(before_it)] == before_it, "what the feed server held is still there"
 
 
 def test_two_servers_of_one_name_the_second_waits_and_takes_over(observatory: Site) -> None:

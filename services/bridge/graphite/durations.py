@@ -66,7 +66,7 @@ def read_time(name: str, text: str, now: float) -> float:
         The text is something else.
     """
     text = text.strip()
-    if _UNIX.fullmatch(text):
+    if _UNIX.fullmatch(text) and float(text) <= LATEST:
         return float(text)
     if relative := _RELATIVE.fullmatch(text):
         return now + (-1 if relative[1] == "-" else 1) * read_duration(relative[2])

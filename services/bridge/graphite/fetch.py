@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from services.bridge.graphite.lines import Line, even, line, nothing
-from services.bridge.graphite.names import name_of
 from services.bridge.graphite.plan import Leaf
 from services.bridge.graphite.tree import Tree, is_glob
 from services.bridge.reading import Exact
 from services.bridge.refusal import Refused, unreadable
 from services.bridge.streams import Outcome, Wanted
+from sisock.graphite import name_of
 
 _EDGE = 4
 """Points at each end of an envelope in which a cell may be cut, or taken together with its neighbour."""

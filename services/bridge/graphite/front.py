@@ -16,7 +16,7 @@ from services.bridge.graphite.fetch import Fetched
 from services.bridge.graphite.form import Form
 from services.bridge.graphite.functions import FUNCTIONS
 from services.bridge.graphite.lines import Line, datapoints, grid
-from services.bridge.graphite.plan import evaluate, leaves, plan
+from services.bridge.graphite.plan import constants, evaluate, leaves, plan
 from services.bridge.graphite.tree import Tree, Trees, is_glob
 from services.bridge.handling import Call, Handler, Route
 from services.bridge.planner import Planner
@@ -100,7 +100,12 @@ class Graphite:
         plans = [plan(parse(target)) for target in targets]
         due = [leaf for each in plans for leaf in leaves(each)]
         fetched = Fetched(self._tree(call, wild=any(is_glob(leaf.path) for leaf in due)), due, self._most_targets)
-        points = min(_points(form), max(self._most_points // max(fetched.count, 1), 2))
+        count = fetched.count + sum(map(constants, plans))
+        if count > 2 * self._most_targets:
+            raise Refused(
+                413, "too_many_series", f"{count} series are more than {2 * self._most_targets}; choose fewer"
+            )
+        points = min(_points(form), max(self._most_points // max(count, 1), 2))
         window = grid(start, end, points)
         if fetched.count:
             fetched.take(self._asked(call, fetched.wanted(window, self._most_points)))

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from services.bridge.graphite.calls import OPERATORS, Function, Parameter
 from services.bridge.graphite.lines import Line, nothing, notices, regrouped, together
-from services.bridge.graphite.names import readable
 from services.bridge.reading import Exact
 from services.bridge.refusal import unreadable
+from sisock.graphite import readable
 
 _MOST_NAME = 4096
 _MOST_PATTERN = 1000
@@ -69,17 +69,17 @@ def _consolidate_by(_window: Exact, lines: list[Line], consolidationFunc: str) -
 
 
 def _constant_line(window: Exact, _lines: list[Line], value: float) -> list[Line]:
-    name = f"{value:g}"
+    name = f"{value:.15g}"
     line = nothing(name, name, window)
     return [replace(line, values=np.full(line.values.size, value))]
 
 
 def _scale(_window: Exact, lines: list[Line], factor: float) -> list[Line]:
-    return [_changed(line, f"scale({line.name},{factor:g})", line.values * factor) for line in lines]
+    return [_changed(line, f"scale({line.name},{factor:.15g})", line.values * factor) for line in lines]
 
 
 def _offset(_window: Exact, lines: list[Line], factor: float) -> list[Line]:
-    return [_changed(line, f"offset({line.name},{factor:g})", line.values + factor) for line in lines]
+    return [_changed(line, f"offset({line.name},{factor:.15g})", line.values + factor) for line in lines]
 
 
 def _derivative(_window: Exact, lines: list[Line]) -> list[Line]:
@@ -90,7 +90,7 @@ def _derivative(_window: Exact, lines: list[Line]) -> list[Line]:
 
 
 def _moving_average(_window: Exact, lines: list[Line], windowSize: float) -> list[Line]:  # noqa: N803
-    shown = str(windowSize) if isinstance(windowSize, int) else f"'{windowSize:g}s'"
+    shown = str(windowSize) if isinstance(windowSize, int) else f"'{windowSize:.15g}s'"
 
     def averaged(line: Line) -> Line:
         count = windowSize if isinstance(windowSize, int) else max(round(windowSize / line.step), 1)
@@ -111,21 +111,23 @@ def _trailing_mean(values: NDArray[np.float64], count: int) -> NDArray[np.float6
 
 def _remove_below(_window: Exact, lines: list[Line], n: float) -> list[Line]:
     return [
-        _changed(line, f"removeBelowValue({line.name},{n:g})", np.where(line.values < n, np.nan, line.values))
+        _changed(line, f"removeBelowValue({line.name},{n:.15g})", np.where(line.values < n, np.nan, line.values))
         for line in lines
     ]
 
 
 def _remove_above(_window: Exact, lines: list[Line], n: float) -> list[Line]:
     return [
-        _changed(line, f"removeAboveValue({line.name},{n:g})", np.where(line.values > n, np.nan, line.values))
+        _changed(line, f"removeAboveValue({line.name},{n:.15g})", np.where(line.values > n, np.nan, line.values))
         for line in lines
     ]
 
 
 def _transform_null(_window: Exact, lines: list[Line], default: float) -> list[Line]:
     return [
-        _changed(line, f"transformNull({line.name},{default:g})", np.where(np.isnan(line.values), default, line.values))
+        _changed(
+            line, f"transformNull({line.name},{default:.15g})", np.where(np.isnan(line.values), default, line.values)
+        )
         for line in lines
     ]
 
@@ -138,7 +140,7 @@ def _summarize(_window: Exact, lines: list[Line], intervalString: float, func: s
     def summarized(line: Line) -> Line:
         # A line that was asked for like that has these places already.
         made = line if line.step >= intervalString else regrouped(line, intervalString, operator)
-        return made.named(f"summarize({line.name},'{intervalString:g}s','{func}')")
+        return made.named(f"summarize({line.name},'{intervalString:.15g}s','{func}')")
 
     return [summarized(line) for line in lines]
 

@@ -71,6 +71,13 @@ def leaves(made: Plan) -> Iterator[Leaf]:
             yield from leaves(each)
 
 
+def constants(made: Plan) -> int:
+    """How many series it makes of no path."""
+    if isinstance(made, Leaf):
+        return 0
+    return sum(map(constants, made.inputs)) if made.inputs else 1
+
+
 def evaluate(made: Plan, lines: Callable[[Leaf], list[Line]], window: Exact) -> list[Line]:
     """Make the series of a plan, of those of its leaves."""
     if isinstance(made, Leaf):

@@ -2,17 +2,25 @@
 
 import fnmatch
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
+from threading import Lock
 from typing import Any
 
-from services.bridge.graphite.names import path_of
 from services.bridge.refusal import unreadable
+from sisock.graphite import path_of
 
 _WILD = re.compile(r"[*?\[\]{},]")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _MOST_CHARACTERS = 65536
 _MOST_PATTERNS = 10_000
 """Most texts that the braces of one glob may stand for."""
+_MOST_WRITTEN = 1_000_000
+"""Characters of all these texts."""
+_MOST_WILDCARDS = 20_000
+"""Wildcards of the texts of one level."""
+_MOST_SECONDS = 1.0
+"""How long a glob may be looked for."""
 
 _Branch = dict[str, Any]
 """Levels of a branch: the branches below them, None below a field that has none."""
@@ -57,7 +65,10 @@ class Tree:
             The glob is too long, or its braces stand for too much.
         """
         found: set[str] = set()
+        until = time.monotonic() + _MOST_SECONDS
         for pattern in _whole_levels(glob):
+            if time.monotonic() > until:
+                raise unreadable(f"{glob[:80]!r} takes too long to look for; write one with fewer * and {{..}}")
             *above, last = map(_matcher, _levels(pattern))
             places = [("", self._root)]
             for level in above:
@@ -89,14 +100,16 @@ class Trees:
 
     def __init__(self) -> None:
         self._last: tuple[frozenset[str], Tree] = frozenset(), Tree(())
+        self._making = Lock()
 
     def of(self, names: frozenset[str]) -> Tree:
         """Tree of `names`."""
-        known, tree = self._last
-        if known is not names:
-            tree = Tree(names)
-            self._last = names, tree
-        return tree
+        with self._making:
+            known, tree = self._last
+            if known is not names:
+                tree = Tree(names)
+                self._last = names, tree
+            return tree
 
 
 def is_glob(path: str) -> bool:
@@ -111,6 +124,8 @@ def _matcher(level: str) -> Callable[[Mapping[str, Any]], Iterable[str]]:
         return iter
     literal = [each for each in alternatives if not is_glob(each)]
     wild = [each for each in alternatives if is_glob(each)]
+    if sum(len(_WILD.findall(each)) for each in wild) > _MOST_WILDCARDS or sum(map(len, wild)) > _MOST_WRITTEN // 5:
+        raise unreadable(f"{level[:80]!r} has more than {_MOST_WILDCARDS} wildcards; write fewer")
     fits = re.compile("|".join(map(fnmatch.translate, wild))).match if wild else None
 
     def matching(branch: Mapping[str, Any]) -> Iterable[str]:
@@ -122,7 +137,14 @@ def _matcher(level: str) -> Callable[[Mapping[str, Any]], Iterable[str]]:
 
 def _levels(pattern: str) -> list[str]:
     """Split at the dots that stand in no brackets."""
-    return re.split(r"\.(?![^\[\]]*\])", pattern)
+    levels, end, inside = [], len(pattern), False
+    for at in range(len(pattern) - 1, -1, -1):
+        if pattern[at] in "[]":
+            inside = pattern[at] == "]"
+        elif pattern[at] == "." and not inside:
+            levels.append(pattern[at + 1 : end])
+            end = at
+    return [pattern[:end], *reversed(levels)]
 
 
 def _whole_levels(glob: str) -> list[str]:
@@ -141,12 +163,16 @@ def _alternatives(text: str) -> list[str]:
     """Write out the braces, innermost first; those without a fellow are characters like others."""
     done: list[str] = []
     due = [text]
+    written = len(text)
     while due:
         each = due.pop()
         if group := _BRACES.search(each):
-            due += [each[: group.start()] + one + each[group.end() :] for one in reversed(group[1].split(","))]
+            parts = group[1].split(",")
+            written += len(parts) * (len(each) - len(group[0])) + len(group[1]) - len(each)
+            if written <= _MOST_WRITTEN:
+                due += [each[: group.start()] + one + each[group.end() :] for one in reversed(parts)]
         else:
             done.append(each)
-        if len(done) + len(due) > _MOST_PATTERNS:
+        if written > _MOST_WRITTEN or len(done) + len(due) > _MOST_PATTERNS:
             raise unreadable(f"the braces of {text[:80]!r} stand for more than {_MOST_PATTERNS} texts; choose fewer")
     return list(dict.fromkeys(done))

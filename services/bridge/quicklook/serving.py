@@ -51,14 +51,16 @@ class Page:
 
     def file(self, name: str) -> Mapping[str, bytes] | None:
         """The bytes of a file by encoding; None when there is none of the name, or no page at all."""
+        built = self._built  # Other threads may put another one in its place.
         try:
             status = (self._folder / _PAGE).stat()
             stamp = status.st_mtime_ns, status.st_ino
-            if self._built is None or self._built.stamp != stamp:
-                self._built = _Built(stamp, _read(self._folder))
+            if built is None or built.stamp != stamp:
+                built = _Built(stamp, _read(self._folder))
         except OSError:
-            self._built = None
-        return self._built.files.get(name) if self._built else None
+            built = None
+        self._built = built
+        return built.files.get(name) if built else None
 
     def lacking(self) -> str:
         """Say that there is no page, and what to do."""

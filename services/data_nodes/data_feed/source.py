@@ -225,7 +225,7 @@ class Feeds:
         began = float(spoken) if isinstance(spoken, str) and _SESSION.fullmatch(spoken) else 0.0
         known, noted = self._sessions.get(agent, (0.0, -math.inf))
         again = began == known and noted <= now < noted + SESSION_INTERVAL
-        if self._one_feed or not began or again or len(self._sessions) > self._max_fields:
+        if self._one_feed or not began or again or len(self._sessions) >= self._max_fields:
             return
         self._sessions[agent] = began, now
         content = {"timestamps": [now], "data": {"session": [began]}}

@@ -18,6 +18,8 @@ from services.g3_index.levels import EARLIEST, LATEST
 from services.g3_index.merging import Ticks, merged
 from services.g3_index.schema import Kind
 
+_ARRAY_BYTES = 200
+"""What an array, and its name, take of memory besides what is in it, roughly."""
 _TEXT_BYTES = 100
 """What a text takes of memory, roughly."""
 
@@ -68,7 +70,7 @@ def blocks_of(memory: Memory, places: Iterable[Place]) -> Iterator[Block]:
 def _kept(memory: Memory, place: Place, block: Block) -> Block:
     # What so3g has made may hold on to the whole frame; a copy does not.
     kept = Block(block.number, block.name, block.t.copy(), {name: c.copy() for name, c in block.columns.items()})
-    memory.keep(place, kept, kept.t.nbytes + sum(map(bytes_of, kept.columns.values())))
+    memory.keep(place, kept, kept.t.nbytes + sum(_ARRAY_BYTES + bytes_of(each) for each in kept.columns.values()))
     return kept
 
 

@@ -125,8 +125,8 @@ class Archive:
         self, names: list[str], ask: Callable[[Groups, Look], list[Answer | None]]
     ) -> tuple[Groups, list[Answer | None]]:
         """Let `ask` ask for fields; where it remembers all, one glance at the index is enough."""
-        groups, state = self._glance(names)
-        if state.layout == self._catalogue.layout:
+        groups, state, of_now = self._glance(names)
+        if of_now:
             with ExitStack() as stack, suppress(_MovedError):
 
                 def connect() -> Connection:
@@ -137,10 +137,10 @@ class Archive:
 
                 return groups, ask(groups, Look(state, self._memory, connect))
         with as_of_now(self._engine) as connection:
-            groups, state = self._look_up(connection, names)
+            groups, state, _ = self._look_up(connection, names)
             return groups, ask(groups, Look(state, self._memory, lambda: connection))
 
-    def _glance(self, names: list[str]) -> tuple[Groups, State]:
+    def _glance(self, names: list[str]) -> tuple[Groups, State, bool]:
         try:
             with self._glances.connect() as connection:
                 return self._look_up(connection, names)
@@ -152,20 +152,22 @@ class Archive:
             return self._look_up(connection, names)
 
     def _known(self, connection: Connection) -> Catalogue:
-        versions = versions_of(connection)
-        if versions != (self._catalogue.version, self._catalogue.layout):
-            self._catalogue = read_catalogue(connection, versions)
-        return self._catalogue
+        versions, catalogue = versions_of(connection), self._catalogue
+        if versions != (catalogue.version, catalogue.layout):
+            catalogue = self._catalogue = read_catalogue(connection, versions)
+        return catalogue
 
-    def _look_up(self, connection: Connection, names: list[str]) -> tuple[Groups, State]:
-        """The fields by timeline, as the index has them now, and how far it is with them."""
-        groups = _grouped(self._catalogue, names)
+    def _look_up(self, connection: Connection, names: list[str]) -> tuple[Groups, State, bool]:
+        """The fields by timeline, how far the index is with them, and whether both are of one layout."""
+        catalogue = self._catalogue  # Other threads may put another one in its place.
+        groups = _grouped(catalogue, names)
         state = state_of(connection, _ids_of(groups))
-        if not state.spans or state.layout != self._catalogue.layout:
+        if not state.spans or state.layout != catalogue.layout:
             # Series have come or gone; or no name is known, and then this is the time to learn new ones.
-            groups = _grouped(self._known(connection), names)
+            catalogue = self._known(connection)
+            groups = _grouped(catalogue, names)
             state = state_of(connection, _ids_of(groups))
-        return groups, state
+        return groups, state, state.layout == catalogue.layout
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def test_wildcards_match_as_a_regular_expression_would(pattern, name):
 
 
 def test_no_pattern_takes_long():
-    started = time.monotonic()
+    started = time.process_time()
     resolve("n::" + "a*" * 2000 + "b", frozenset({"n::" + "a" * 255 + str(n) for n in range(100)}), 10)
     resolve("(" * 60000, KNOWN, 10)
     resolve('n::["a",' + "[" * 60000, KNOWN, 10)
@@ -93,7 +93,10 @@ def test_no_pattern_takes_long():
     matcher("{" + ",".join("*a*" * 100 + str(each) for each in range(500)) + "}")("a" * 200)
     resolve("(a|" * 20 + "x" + ")" * 20, KNOWN, 10)
     resolve("a|" * 30000, KNOWN, 10)
-    assert time.monotonic() - started < 5
+    resolve("[ab]" * 20000, KNOWN, 10)
+    matcher("[ab]" * 20000)
+    matcher("{" + ",".join(map(str, range(5000))) + "}" + "x" * 50000)
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.bridge.graphite.expression import Invocation, Path, parse
-from services.bridge.graphite.names import name_of, path_of
 from services.dashboards.boards import boards, uid
 from services.dashboards.instruments import Sorted, sort_out
 from services.dashboards.site import Site
-from services.dashboards.units import grafana_unit
+from sisock.graphite import name_of, path_of
+from sisock.units import of_grafana
 from tests.services.dashboards.conftest import FIELDS, LAKESHORE, NODES, SITE, field, node
 
 UID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
@@ -131,7 +131,7 @@ def test_a_boolean_is_drawn_in_steps_and_its_tile_says_on_or_off(made: dict[str,
     [("K", "kelvin"), (" mBar ", "pressurembar"), ("mm PWV", "suffix: mm PWV"), (None, ""), ("", ""), ("B", "bytes")],
 )
 def test_units_are_those_of_grafana_or_stand_behind_the_value(units: str | None, name: str) -> None:
-    assert grafana_unit(units) == name
+    assert of_grafana(units) == name
 
 
 @given(kind=st.sampled_from(["agent", "server"]), names=st.sets(st.text(max_size=60), min_size=2, max_size=5))

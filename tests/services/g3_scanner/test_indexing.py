@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from archive_writer import SECOND, Block, Recording
 from sqlalchemy import Engine, func, select, update
 
-from services.g3_index.schema import Status, files, timelines
+from services.g3_index.levels import FINEST
+from services.g3_index.pyramid import read_tiles
+from services.g3_index.schema import Kind, Status, files, series, timelines
 from services.g3_scanner.discovery import Memory, sweep
 from services.g3_scanner.indexing import MOST_FILES, Step, index_next
 from tests.services.g3_scanner.conftest import START, recording, rows, states
@@ -93,3 +96,19 @@ def test_a_file_that_fails_is_told_once_with_its_reason(engine: Engine, archive:
     with engine.begin() as connection:
         connection.execute(update(files).values(due=True))
     assert index_next(engine).failed == ()
+
+
+@pytest.mark.parametrize("unfit", ["", "n" * 300])
+def test_a_field_whose_name_cannot_be_kept_leaves_the_others_their_values(
+    engine: Engine, archive: Path, unfit: str
+) -> None:
+    t = [(START + second) * SECOND for second in range(5)]
+    columns = {name: [float(number)] * 5 for number, name in enumerate(sorted([unfit, "b", "c"]), 1)}
+    Recording().status({0: "observatory.a.feeds.b"}).data(0, Block("a", t, columns)).write(archive / "1.g3")
+    discover(engine, archive)
+    index_next(engine)
+    with engine.connect() as connection:
+        ids = {row.field: row.id for row in connection.execute(select(series))}
+        tiles = read_tiles(connection, dict.fromkeys(ids.values(), Kind.NUMBER), FINEST, [START // 3600])
+    sums = {name: float(tiles[each][1]["sum"].sum()) for name, each in ids.items()}
+    assert sums == {name: 5 * columns[name][0] for name in ("b", "c")}

@@ -258,6 +258,8 @@ def process(bridge: Any) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         env = os.environ | {"PYTHONPATH": str(ROOT), "SISOCK_URL": f"http://127.0.0.1:{bridge.port}"}
         command = [sys.executable, "-m", "sisock.cli", *arguments]
         pipe = subprocess.PIPE
+        # Whoever runs the tests in the background of a shell has it ignored, and so would all their children.
+        command = ["env", "--default-signal=INT", *command]
         started.append(subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True))
         return started[-1]
 

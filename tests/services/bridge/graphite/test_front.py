@@ -283,9 +283,16 @@ def test_a_target_that_cannot_be_answered_is_400_and_the_sentence_says_why(serve
     assert sentence in said
 
 
+def test_lines_of_no_field_count_as_series_too(serve, nodes):
+    with serve({}) as bridge:
+        status, said = refusal(bridge, nodes, "sumSeries(" + ",".join(["constantLine(1)"] * 1001) + ")")
+    assert (status, said) == (413, "1001 series are more than 1000; choose fewer")
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
+        ({"from": 999999999999}, "'from' is '999999999999', which is no time"),
         ({"from": "yesterday-ish"}, "'from' is 'yesterday-ish', which is no time"),
         ({"until": "-5parsecs"}, "'5parsecs' is no duration"),
         ({"from": 1_700_000_060, "until": 1_700_000_000}, "the time range is empty"),

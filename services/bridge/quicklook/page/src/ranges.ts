@@ -115,6 +115,7 @@ export function iso(t: number): string {
 /** UNIX seconds of one end of a range, as the bridge reads it; NaN when it does not. */
 export function secondsOf(text: string, now: number): number {
   if (text === "now") return now;
+  text = text.replace(/^now\s*(?=[-+])/, "");
   if (/^\d{9,12}(?:\.\d*)?$/.test(text)) return Number(text);
   if (!/^[-+]/.test(text)) return Date.parse(/T/.test(text) ? zoned(text) : text) / 1e3;
   let seconds = 0;

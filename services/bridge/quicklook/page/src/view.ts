@@ -30,4 +30,4 @@ export function writeView({ fields, range, apart }: View): string {
 /** Whether the range goes on with time; one that begins at a moment becomes longer. */
 export const isLive = (range: Range): boolean => range.to === "now";
 
-export const isSliding = (range: Range): boolean => isLive(range) && range.from.startsWith("-");
+export const isSliding = (range: Range): boolean => isLive(range) && /^(?:now\s*)?-/.test(range.from);

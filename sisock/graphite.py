@@ -8,7 +8,7 @@ would make an empty level. Not ``%``: Grafana's browser part sends what it looks
 
 import re
 
-from services.bridge.catalogue import SEPARATOR
+from sisock.uris import SEPARATOR
 
 _MEANS_SOMETHING = re.compile(rb"[^A-Za-z0-9_:.-]|^\.|\.(?=\.|\Z)")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]++::[A-Za-z0-9_-]++(?:[.:][A-Za-z0-9_-]++)*+")

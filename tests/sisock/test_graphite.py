@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.bridge.graphite.names import name_of, path_of
+from sisock.graphite import name_of, path_of
 
 NODES = st.text("abcXYZ019_-", min_size=1, max_size=8)
 FIELDS = st.text(min_size=1, max_size=20) | st.text(". ~(){}[]*?\"'%=;/,\\|#$:é\ud800", min_size=1, max_size=12)
