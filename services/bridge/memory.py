@@ -43,6 +43,7 @@ class Memory:
         self._days = days
         self._now = now
         self._kept: Listed | None = None
+        self._online: frozenset[str] | None = None
         self._kept_at = 0.0
         self._failed = False
         self._log = txaio.make_logger()
@@ -67,11 +68,12 @@ class Memory:
         self._kept = catalogue.listed
 
     def keep(self, catalogue: Catalogue) -> None:
-        """Write the catalogue, when it has changed or was not written for ten minutes."""
+        """Write the catalogue, when it has changed, a server came or went, or it was not written for ten minutes."""
         catalogue.forget(self._now() - self._days * _DAY)
         if self._path is None:
             return
-        if catalogue.listed is self._kept and self._now() < self._kept_at + _LEAST_APART:
+        same = catalogue.listed is self._kept and catalogue.online == self._online
+        if same and self._now() < self._kept_at + _LEAST_APART:
             return
         seen = catalogue.last_seen()
         servers = {node: {"seen": seen[node], "fields": fields} for node, fields in catalogue.listed.items()}
@@ -88,7 +90,7 @@ class Memory:
             self._failed = True
         else:
             self._failed = False
-        self._kept, self._kept_at = catalogue.listed, self._now()
+        self._kept, self._online, self._kept_at = catalogue.listed, catalogue.online, self._now()
 
 
 def _read(content: bytes) -> tuple[Listed, dict[str, float]]:

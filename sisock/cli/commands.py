@@ -43,8 +43,11 @@ def fields(bridge: Bridge, asked: argparse.Namespace) -> int:
         raise FieldMissing(
             f"no field{of} matches {asked.pattern!r}; 'sisock fields' lists all, 'sisock nodes' who is online"
         )
-    rows = ((each.name, each.type, each.units or "", each.description or "") for each in listed)
-    _list(("field", "type", "units", "description"), rows, asked.csv)
+    rows = (
+        (each.name, each.type, each.units or "", "stale" if each.stale else "", each.description or "")
+        for each in listed
+    )
+    _list(("field", "type", "units", "stale", "description"), rows, asked.csv)
     return 0
 
 

@@ -140,7 +140,8 @@ def _summarize(_window: Exact, lines: list[Line], intervalString: float, func: s
     def summarized(line: Line) -> Line:
         # A line that was asked for like that has these places already.
         made = line if line.step >= intervalString else regrouped(line, intervalString, operator)
-        return made.named(f"summarize({line.name},'{intervalString:.15g}s','{func}')")
+        # Of more intervals than points were asked for, several are one, which Graphite would not say.
+        return made.named(f"summarize({line.name},'{max(line.step, intervalString):.15g}s','{func}')")
 
     return [summarized(line) for line in lines]
 

@@ -86,7 +86,7 @@ def test_fields_are_found_by_part_of_a_name_by_pattern_and_by_node(sisock: Sisoc
     ]
     assert len(sisock("fields", "--node", "weather")[1]) == 3
     assert [line.split()[0] for line in sisock("fields", "--regex", "^t.*word$")[1][1:]] == ["text::word"]
-    assert sisock("fields", "--csv", "-", "word")[1] == ["field,type,units,description", "text::word,string,,"]
+    assert sisock("fields", "--csv", "-", "word")[1] == ["field,type,units,stale,description", "text::word,string,,,"]
 
 
 def test_samples_are_a_table_by_default(sisock: Sisock) -> None:
