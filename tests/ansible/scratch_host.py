@@ -20,7 +20,10 @@ mount --rbind /dev "$1/root/dev"
 mount -t tmpfs tmpfs "$1/root/run"
 mount -t tmpfs tmpfs "$1/root/tmp"
 mkdir "$1/root/tmp/shared" && chmod 1777 "$1/root/tmp" && mount --bind "$1/shared" "$1/root/tmp/shared"
-if [ "$(stat -c %d "$2")" != "$(stat -c %d /)" ]; then mount --bind "$2" "$1/root$2"; fi
+if [ "$(stat -c %d "$2")" != "$(stat -c %d /)" ] || ! [ -e "$1/root$2" ]; then
+  mkdir -p "$1/root$2"
+  mount --bind "$2" "$1/root$2"
+fi
 ip link set lo up
 cd "$1/root$2"
 exec chroot "$1/root" /bin/sh -ec "$3"
