@@ -11,7 +11,7 @@ import re
 from sisock.uris import SEPARATOR
 
 _MEANS_SOMETHING = re.compile(rb"[^A-Za-z0-9_:.-]|^\.|\.(?=\.|\Z)")
-_PLAIN = re.compile(r"[A-Za-z0-9_-]++::[A-Za-z0-9_-]++(?:[.:][A-Za-z0-9_-]++)*+")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+::[A-Za-z0-9_-]+(?:[.:][A-Za-z0-9_-]+)*")
 _ESCAPED = re.compile(rb"~([0-9A-Fa-f]{2})")
 
 

@@ -11,12 +11,13 @@ _MOST_DEPTH = 50
 _BLANK = re.compile(r"\s*")
 _CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*\(")
 _KEYWORD = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=\s*")
-_END = r"(?=\s*+(?:[,)]|\Z))"
-_NUMBER = re.compile(rf"[+-]?(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+{_END}")
+# No possessive repeats, which Python gets wrong before 3.11.5 where groups are in them. Without them, too, what follows
+# a repeat here can begin with none of its characters, so that no text takes longer than its length.
+_END = r"(?=\s*(?:[,)]|\Z))"
+_NUMBER = re.compile(rf"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?{_END}")
 _WORD = re.compile(rf"(true|false|none|null){_END}", re.IGNORECASE)
-_TEXT = re.compile(r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\"", re.DOTALL)
-_PATH = re.compile(r"(?:[^\s,(){}'\"]++|\{[^{}()'\"]*+(?:\{[^{}()'\"]*+\}[^{}()'\"]*+)*+\})++")
-"""Nothing is tried twice (``++``), so that no text takes longer than its length."""
+_TEXT = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
+_PATH = re.compile(r"(?:[^\s,(){}'\"]+|\{[^{}()'\"]*(?:\{[^{}()'\"]*\}[^{}()'\"]*)*\})+")
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
