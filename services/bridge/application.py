@@ -1,6 +1,5 @@
 """The Bottle application: routes of the front-ends, and every error as JSON."""
 
-import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -9,7 +8,6 @@ from bottle import Bottle, HTTPResponse, request
 from twisted.internet.defer import CancelledError
 
 from services.bridge.encoders import encode
-from services.bridge.flights import Flights
 from services.bridge.handling import Call, FrontEnd, Handler, Text
 from services.bridge.refusal import Refused, unavailable
 from sisock.errors import NodeError
@@ -19,34 +17,28 @@ CLIENT = "sisock.client"
 STARTED = "sisock.started"
 """Key of the WSGI environment that holds when the request began, by the reactor's clock."""
 
-_JSON = "application/json"
-_HEADERS = {"Content-Type": _JSON, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def application(front_ends: Iterable[FrontEnd]) -> Any:
     """Make the WSGI application that answers for all front-ends."""
     app = Bottle()
-    flights: Flights[tuple[bytes, str]] = Flights(time.monotonic)
     for front_end in front_ends:
         for route in front_end.routes():
-            app.route(route.path, method=route.method, callback=_answering(route.handler, flights))
+            app.route(route.path, method=route.method, callback=_answering(route.handler))
     app.default_error_handler = _error
     return app
 
 
-def _answering(handler: Handler, flights: Flights[tuple[bytes, str]]) -> Callable[[], Any]:
+def _answering(handler: Handler) -> Callable[[], Any]:
     def answer() -> Any:
         environ = request.environ
         call = Call(request.body.read(), environ[CLIENT], environ[STARTED], request.query.dict)
-        question = request.method, request.path, request.query_string, call.body
-
-        def made() -> tuple[bytes, str]:
-            reply = handler(call)
-            return (reply.content, reply.kind) if isinstance(reply, Text) else (encode(reply), _JSON)
-
         try:
-            content, kind = flights.answer(question, made)
-            return HTTPResponse(content, 200, **_HEADERS | {"Content-Type": kind})
+            reply = handler(call)
+            if isinstance(reply, Text):
+                return HTTPResponse(reply.content, 200, **_HEADERS | {"Content-Type": reply.kind})
+            return HTTPResponse(encode(reply), 200, **_HEADERS)
         except Refused as refused:
             return _refusal(refused)
         except NodeError as error:

@@ -4,9 +4,7 @@ A panel is a ``/query`` of ten targets of 1,000 points. Three processes are aske
 
 - *nothing*: a Bottle route in the same Twisted container, with the same number of threads, which returns the same
   bytes ready-made. What it takes is what HTTP, container and threads take.
-- *bridge*: the bridge, whose data servers are in its process and answer at once. Requests are equal, and those that are
-  under way together are answered once (`services/bridge/flights.py`).
-- *distinct*: the same bridge, asked by requests that differ, of which each is worked on by itself.
+- *bridge*: the bridge, whose data servers are in its process and answer at once.
 - *site*: the bridge of a miniature site, with a real router and a real data server, each a process.
 
 The share of *nothing* that the others reach is told for the medians of all turns. All run on the same cores as wrk.
@@ -42,26 +40,13 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = [==[{}]==]
 """
-_DISTINCT = """
-local number = 0
-local body = wrk.body
-request = function()
-  number = number + 1
-  return wrk.format(nil, nil, nil, (body:gsub("Q0", "Q" .. number)))
-end
-"""
 
 
 def body(server: str) -> bytes:
     """The request of one panel."""
     times = [datetime.fromtimestamp(t, UTC).isoformat() for t in (BEGIN, BEGIN + POINTS)]
     targets = [{"target": f"{server}::{name}", "refId": chr(65 + n)} for n, name in enumerate(NAMES)]
-    asked = {
-        "requestId": "Q0",
-        "range": dict(zip(("from", "to"), times, strict=True)),
-        "maxDataPoints": POINTS,
-        "targets": targets,
-    }
+    asked = {"range": dict(zip(("from", "to"), times, strict=True)), "maxDataPoints": POINTS, "targets": targets}
     return json.dumps(asked).encode()
 
 
@@ -196,14 +181,10 @@ def measure(folder: Path, seconds: float, rounds: int, connections: int, with_si
             )  # fmt: skip
         script = folder / "panel.lua"
         script.write_text(_SCRIPT.format(body("bench").decode()))
-        distinct = folder / "distinct.lua"
-        distinct.write_text(script.read_text() + _DISTINCT)
-        ports["distinct"] = ports["bridge"]
         rates: dict[str, list[float]] = {name: [] for name in ports}
         for number in range(rounds + 1):
             for name, port in ports.items():
-                chosen = distinct if name == "distinct" else script
-                measured = rate(port, chosen, seconds if number else 2.0, connections)
+                measured = rate(port, script, seconds if number else 2.0, connections)
                 if number:  # The first turn is to warm up.
                     rates[name].append(round(measured, 1))
     medians = {name: statistics.median(each) for name, each in rates.items()}
