@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from miniature_site import Site, eventually
 from selenium import webdriver
-from selenium.webdriver import Keys
+from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 
 from sisock.moments import iso
@@ -19,6 +19,8 @@ pytestmark = pytest.mark.integration
 COLD, FAR, PLATE = "lab::cryostat.stage_4k", "lab::cryostat.stage_50k", "lab::cold_plate"
 FIELD, PUMP, MODE, LEVEL = "lab::cryostat.magnetic_field", "lab::cryostat.pump_runs", "lab::mode", "lab::tank.level"
 LIVE = "data_feed::observatory.fake.feeds.false_temperatures.channel_00"
+LOAD, DRIVE = "lab::computer.load", "lab::heater.drive"
+LONG = "lab::computer.a_load_whose_name_is_rather_longer_than_a_tile_of_a_small_screen_is_wide"
 HOUR = 3600.0
 
 
@@ -77,6 +79,24 @@ def test_fields_of_one_unit_share_a_plot_which_says_the_unit_and_can_be_split(ey
     eye.one("#apart").click()
     eventually("each has its own", lambda: len(eye.browser.find_elements(By.CSS_SELECTOR, ".chart canvas")) == 3)
     assert eye.view()["apart"] == ["1"]
+
+
+def test_fields_without_a_unit_share_a_plot_for_each_feed_which_says_its_name(eye: Eye) -> None:
+    eye.open(LOAD, DRIVE, LONG)
+    headings = eye.browser.find_elements(By.CSS_SELECTOR, ".panel h2")
+    assert [heading.text for heading in headings] == ["lab::computer", "lab::heater"]
+
+
+def test_a_plot_without_samples_is_a_low_box_that_says_so(eye: Eye) -> None:
+    start, _ = past()
+    eye.open(COLD, field=LEVEL, **between(start + 60, start + 120))
+    boxes = eye.browser.find_elements(By.CSS_SELECTOR, ".chart")
+    assert [box.text for box in boxes] == ["", "No samples in this range"]
+    assert boxes[1].size["height"] < 60
+    eye.press(Keys.PAGE_UP, on=".chart.none")
+    eventually("it is earlier", lambda: eye.span()[0] == start)
+    eye.settle(LEVEL)
+    eventually("there is one", lambda: eye.samples(LEVEL))
 
 
 def test_words_and_yes_or_no_are_drawn_as_steps_between_their_names(eye: Eye) -> None:
@@ -162,6 +182,13 @@ def test_a_live_sample_arrives_by_itself(eye: Eye) -> None:
     eventually("its tile says it", lambda: "now" in eye.tile(LIVE) or "s ago" in eye.tile(LIVE))
 
 
+def test_samples_that_are_on_their_way_are_no_hole_at_the_end_of_a_live_plot(eye: Eye) -> None:
+    eye.open(LIVE, **{"from": "-1m", "to": "now"})
+    begun = eye.span()[1]
+    eventually("it goes on", lambda: eye.span()[1] > begun + 3)
+    assert (eye.points(LIVE) or [])[-1][1] is not None
+
+
 def test_what_came_bit_by_bit_is_drawn_like_what_is_asked_at_once(eye: Eye) -> None:
     eye.open(LIVE, COLD, **{"from": "-10m", "to": "now"})
     begun = eye.span()[1]
@@ -229,6 +256,46 @@ def test_words_that_are_no_range_are_said_to_be_none_and_change_nothing(eye: Eye
     assert eye.view() == view
 
 
+@pytest.mark.parametrize("words", ["-1h to -3h", "last 100000 years"])
+def test_a_range_that_is_none_is_refused_in_the_box(eye: Eye, words: str) -> None:
+    eye.open(COLD)
+    view = eye.view()
+    eye.write("#range", words + Keys.ENTER)
+    assert words in eye.one("#range").get_attribute("validationMessage")
+    assert eye.view() == view
+
+
+def test_what_the_bridge_refuses_is_said_and_not_asked_again(eye: Eye) -> None:
+    eye.open(COLD)
+    eye.browser.execute_script("location.hash = arguments[0]", f"field={COLD}&from=-1h&to=-3h")
+    eventually("it is said", lambda: "the time range is empty" in eye.one("#message").text)
+    assert "again" not in eye.one("#message").text
+    eye.transfers()
+    time.sleep(7)  # Longer than until the page would ask again.
+    assert [address for address in eye.transfers() if "/api/v1/data" in address] == []
+    eye.write("#range", "last hour" + Keys.ENTER)
+    eventually("another is taken", lambda: not eye.one("#message").text)
+    assert [each for each in eye.complaints() if "400" not in each] == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_time_box_shows_all_of_its_text(eye: Eye, width: int) -> None:
+    eye.open(COLD, width=width, **{"from": "2026-01-31T08:00:00.000Z", "to": "2026-02-01T12:00:30.500Z"})
+    assert eye.one("#range").get_attribute("value") == "2026-01-31 08:00 to 2026-02-01 12:00:30.5"
+    script = "const box = document.querySelector('#range'); return [box.scrollWidth, box.clientWidth]"
+    needed, given = eye.browser.execute_script(script)
+    assert needed <= given + 1
+
+
+def test_a_tile_says_where_its_value_comes_from_beside_the_one_under_the_pointer(eye: Eye) -> None:
+    eye.open(COLD)
+    height = eye.one(".tile").size["height"]
+    ActionChains(eye.browser).move_to_element(eye.one(".u-over")).perform()
+    eventually("the value is told", lambda: eye.one(".tile .pointed").text)
+    assert "lab · cryostat" in eye.tile(COLD)
+    assert eye.one(".tile").size["height"] == height
+
+
 def test_a_tile_shows_the_newest_value_whatever_range_is_looked_at(eye: Eye) -> None:
     start, end = past()
     eye.open(LEVEL, MODE, **between(start - 24 * HOUR, end - 24 * HOUR))
@@ -242,14 +309,14 @@ def test_the_csv_holds_every_sample_of_the_range(eye: Eye) -> None:
     eye.open(COLD, **between(start, end))
     folder = Path(eye.browser.capabilities["chrome"]["userDataDir"]) / "saved"
     eye.one("#csv-all").click()
-    path = eventually("it is saved", lambda: list(folder.glob("*.csv")))[0]
+    path = eventually("it is saved", lambda: list(folder.glob("*-all.csv")))[0]
     rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
     assert COLD in rows[0]
     assert len(rows) == 1 + HOUR
 
 
 def test_it_works_on_a_screen_of_360_pixels(eye: Eye) -> None:
-    eye.open(COLD, FAR, MODE, width=360)
+    eye.open(COLD, FAR, MODE, LONG, width=360)
     assert eye.browser.execute_script("return document.documentElement.scrollWidth") <= 360
     for css in ("#search", "#range", "#live", "#earlier", "#csv", "#help", ".chart canvas", ".tile"):
         box = eye.one(css).rect
@@ -257,6 +324,8 @@ def test_it_works_on_a_screen_of_360_pixels(eye: Eye) -> None:
         assert box["x"] >= 0, css
         assert box["x"] + box["width"] <= 360, css
     assert eye.one(".u-over").size["width"] > 240
+    cut = "return [...document.querySelectorAll('.tile *')].filter((each) => each.scrollWidth > each.clientWidth + 1"
+    assert eye.browser.execute_script(f"{cut} && getComputedStyle(each).display === 'block').length") == 0
 
 
 def test_a_browser_that_asks_for_the_root_gets_the_page(eye: Eye) -> None:
@@ -282,7 +351,7 @@ def test_a_server_that_is_gone_is_said_to_be_and_the_others_go_on(eye: Eye) -> N
     eye.site.programs["lab"].kill()
     try:
         eventually("it is offline", lambda: "offline" in eye.tile(COLD), 60)
-        assert "of 3" in eye.one("#servers-summary").text or "▲" in eye.one("#servers-summary").text
+        eventually("so says the header", lambda: "▲" in eye.one("#servers-summary").text, 5)
         before = eye.samples(LIVE)[-1][0]
         eventually("the other goes on", lambda: eye.samples(LIVE)[-1][0] > before + 3)
     finally:
@@ -300,7 +369,9 @@ def test_a_bridge_that_is_away_is_said_to_be_and_taken_up_again(eye: Eye) -> Non
     try:
         eventually("it says so", lambda: "does not answer" in eye.one("#message").text)
         assert eye.samples(COLD)
+        assert "UTC" not in eye.one("#message").text
     finally:
         eye.site.programs["bridge"].start()
     eventually("it goes on", lambda: not eye.one("#message").text, 60)
+    eventually("so says the header", lambda: "does not answer" not in eye.one("#servers-summary").text, 5)
     eye.complaints()  # Each request that had no answer.

@@ -77,6 +77,13 @@ export class Refused extends Error {
 
 const PATIENCE = 30_000;
 
+let heard: (path: string) => void = () => {};
+
+/** Have `act` done at each good answer. */
+export function whenAnswered(act: (path: string) => void): void {
+  heard = act;
+}
+
 export const address = (path: string, parameters: Parameters): string =>
   `api/v1/${path}?${new URLSearchParams(parameters)}`;
 
@@ -89,6 +96,7 @@ export async function ask(path: string, parameters: Parameters, signal: AbortSig
     const said = (await reply.json().catch(() => null)) as { error?: { code: string; message: string } } | null;
     throw new Refused(reply.status, said?.error?.code ?? "", said?.error?.message ?? `the bridge says ${reply.status}`);
   }
+  heard(path);
   return reply;
 }
 

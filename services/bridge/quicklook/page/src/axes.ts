@@ -35,20 +35,24 @@ export function numberLabels(splits: number[], step: number): string[] {
 export const nameLabels = (splits: number[], names: string[]): string[] =>
   splits.map((place) => {
     const name = names[place] ?? "";
-    return name.length > 14 ? `${name.slice(0, 13)}…` : name;
+    // Names of one kind often differ at their ends alone.
+    return name.length > 14 ? `${name.slice(0, 7)}…${name.slice(-6)}` : name;
   });
 
 /** What most numbers take, so that plots above each other have their times above each other. */
 const LEAST_ROOM = 52;
+/** Half of a label of a time, which may stand at the very left where there is no other axis. */
+const HALF_A_LABEL = 40;
 
 /** Room that the labels of an axis take, in pixels. */
 export function room(plot: uPlot, labels: string[] | null, axis: number, cycle: number): number {
   const given = plot.axes[axis];
   if (cycle > 1 && given) return (given as unknown as { _size: number })._size;
-  const longest = (labels ?? []).reduce((most, label) => (label.length > most.length ? label : most), "");
   plot.ctx.save();
   plot.ctx.font = String((given?.font as unknown as string[] | undefined)?.[0] ?? plot.ctx.font);
-  const width = plot.ctx.measureText(longest).width / devicePixelRatio;
+  const widths = (labels ?? []).map((label) => plot.ctx.measureText(label).width / devicePixelRatio);
   plot.ctx.restore();
-  return Math.max(Math.ceil(width) + 18, LEAST_ROOM);
+  return Math.max(Math.ceil(Math.max(...widths, 0)) + 18, LEAST_ROOM);
 }
+
+export const leftOf: uPlot.PaddingSide = (_plot, _side, [, , , hasLeft]) => (hasLeft ? 0 : HALF_A_LABEL);

@@ -4,6 +4,9 @@ import type { Reply, Series, Value } from "./api";
 
 /** Samples further apart than so many times the usual have a gap between them; the same as in the bridge. */
 const GAP = 3;
+/** A value is stale when it is older than so many times the usual distance of samples, and than so many seconds. */
+const STALE = 5;
+const STALE_SECONDS = 30;
 
 /** One field of the view. */
 export interface Column {
@@ -74,8 +77,11 @@ export interface Drawn {
   values: (number | null)[];
 }
 
-/** Numbers to draw, with a null in each gap, also at both ends; of texts, the place of each among `names`. */
-export function drawn(series: Series, { start, end, stride }: Span, names: string[]): Drawn {
+/**
+ * Numbers to draw, with a null in each gap, also at both ends; of texts, the place of each among `names`. What is not yet
+ * there at the end of a `live` range is no gap before it is stale.
+ */
+export function drawn(series: Series, { start, end, stride }: Span, names: string[], live: boolean): Drawn {
   const usual = usualStep(series, stride);
   const made: Drawn = { t: [], values: [] };
   const hole = (t: number): void => {
@@ -90,7 +96,7 @@ export function drawn(series: Series, { start, end, stride }: Span, names: strin
     made.t.push(t);
     made.values.push(asNumber(series.values[at] ?? null, names));
   });
-  if (last !== undefined && end - last > GAP * usual) hole(last + usual);
+  if (last !== undefined && end - last > (live ? staleAfter(usual) : GAP * usual)) hole(last + usual);
   return made;
 }
 
@@ -99,6 +105,9 @@ export function usualStep({ t, interval }: Series, stride: number): number {
   const steps = t.slice(1).map((each, at) => each - (t[at] as number)).sort((a, b) => a - b);
   return Math.max(interval ?? 0, steps[(steps.length - 1) >> 1] ?? 0, stride);
 }
+
+/** Seconds after which a value is stale. */
+export const staleAfter = (usual: number): number => Math.max(STALE * usual, STALE_SECONDS);
 
 function asNumber(value: Value, names: string[]): number | null {
   if (value === null || typeof value === "number") return value;

@@ -1,5 +1,6 @@
 // Quicklook: the view, and what happens when somebody changes it or time goes on.
 
+import { Refused, whenAnswered } from "./api";
 import { Events } from "./events";
 import { asked, drawnLast, type Newest } from "./newest";
 import { type Panel, panelsOf, Plot } from "./plot";
@@ -23,6 +24,8 @@ const REFRESHES = 400;
 const LEAST_SECONDS = 2;
 const MOST_SECONDS = 60;
 const RETRY_SECONDS = 5;
+/** Answers to a request that would have the same answer again. */
+const FINAL = [400, 413, 414];
 
 class Quicklook {
   private view: View = readView(location.hash);
@@ -54,7 +57,13 @@ class Quicklook {
   private busy = false;
   /** Whether the span drawn is that of the view. */
   private loaded = false;
+  /** Why the plots are not those of the view, or not of now. */
+  private trouble: "none" | "away" | "refused" = "none";
   private refreshed = 0;
+  /** When samples last came, by the bridge's clock. */
+  private fetched = 0;
+  /** Fields that no data server has given, as one text. */
+  private missing = "";
   private toldNewest = 0;
   private toldStatus = 0;
 
@@ -63,6 +72,9 @@ class Quicklook {
     addEventListener("popstate", () => this.take(readView(location.hash)));
     new ResizeObserver(() => this.plots.forEach((plot) => plot.resize())).observe(found("plots"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(true));
+    whenAnswered((path) => {
+      if (path !== "nodes" && this.status.regain()) void this.askServers();
+    });
     this.showView();
     found<HTMLDetailsElement>("servers").open = !this.view.fields.length;
     void this.load();
@@ -126,8 +138,9 @@ class Quicklook {
       else await this.samples.load(this.view.fields, this.view.range, points, signal);
       if (signal.aborted) return;
       this.loaded = this.view.fields.length > 0;
+      this.trouble = "none";
       this.tell("");
-      this.draw();
+      this.arrived();
       this.toldNewest = 0;
       void this.refreshEvents();
     } catch (error) {
@@ -146,16 +159,16 @@ class Quicklook {
     if (document.hidden) return;
     const now = Date.now();
     if (now - this.toldStatus >= STATUS_SECONDS * 1e3) {
-      this.toldStatus = now;
-      void this.status.refresh(this.whole.signal, () => this.samples.now());
+      void this.askServers();
       void this.refreshEvents();
     }
     this.tellAges();
     if (this.busy || this.travel.held || !this.view.fields.length) return;
-    const failed = found("message").classList.contains("bad");
-    const pause = failed ? RETRY_SECONDS : this.pause();
-    if ((isLive(this.view.range) || failed) && now - this.refreshed >= pause * 1e3) {
-      if (failed) await this.load();
+    const away = this.trouble === "away";
+    const pause = away ? RETRY_SECONDS : this.pause();
+    const due = away || (isLive(this.view.range) && this.trouble === "none");
+    if (due && now - this.refreshed >= pause * 1e3) {
+      if (away) await this.load();
       else await this.follow();
     }
     if (now - this.toldNewest >= NEWEST_SECONDS * 1e3) {
@@ -180,7 +193,7 @@ class Quicklook {
     this.busy = true;
     try {
       await this.samples.follow(this.view.range, signal);
-      if (!signal.aborted && !this.travel.held) this.draw();
+      if (!signal.aborted) this.arrived();
     } catch (error) {
       if (!signal.aborted) this.fail(error as Error);
     } finally {
@@ -189,6 +202,30 @@ class Quicklook {
         this.refreshed = Date.now();
       }
     }
+  }
+
+  private arrived(): void {
+    this.fetched = this.samples.now();
+    if (!this.travel.held) this.draw();
+    // A data server that has gone, or is back, is noticed here first; then the header must not say otherwise.
+    const missing = this.missingFields().join("\n");
+    if (missing !== this.missing) void this.askServers();
+    this.missing = missing;
+  }
+
+  private missingFields(): string[] {
+    return [...this.samples.columns].filter(([, { series }]) => series.problem?.code === "missing").map(([field]) => field);
+  }
+
+  /** Ask which data servers are there; of one that is back, ask for the samples that are missing. */
+  private async askServers(): Promise<void> {
+    this.toldStatus = Date.now();
+    const away = this.missingFields().filter((field) => !this.status.online(field));
+    await this.status.refresh(this.whole.signal, () => this.samples.now());
+    this.tellAges();
+    if (this.busy || this.travel.held || !away.some((field) => this.status.online(field))) return;
+    if (isLive(this.view.range)) this.refreshed = 0;
+    else void this.load();
   }
 
   private async refreshEvents(): Promise<void> {
@@ -235,25 +272,27 @@ class Quicklook {
         });
     }
     for (const [field, { series }] of columns) this.tiles.get(field)?.take(series);
-    if (span) this.plots.forEach((plot) => plot.draw(columns, span));
+    if (span) this.plots.forEach((plot) => plot.draw(columns, span, isLive(this.view.range)));
     this.tellAges();
     const drawn = found("drawn");
-    drawn.textContent = span && this.view.fields.length ? `drawn ${clock(this.samples.now())} UTC` : "";
+    drawn.textContent = span && this.view.fields.length ? `drawn ${clock(this.fetched)} UTC` : "";
     drawn.title = span ? `at most a point each ${span.stride.toPrecision(3)} s of a field, its extremes among them` : "";
     drawn.dataset["stride"] = span ? plain(span.stride) : "";
   }
 
   private fail(error: Error): void {
-    const known = (error as { status?: number }).status;
-    const why = known ? error.message : "the bridge does not answer";
-    const kept = this.plots.length ? `; what is drawn is of ${clock(this.refreshed / 1e3 + this.samples.ahead)} UTC` : "";
-    this.tell(`▲ ${why}${kept}. Trying again.`, true);
+    const why = error instanceof Refused ? error.message : "the bridge does not answer";
+    const final = error instanceof Refused && FINAL.includes(error.status);
+    this.trouble = final ? "refused" : "away";
+    const kept = this.plots.length ? " What is drawn is from before." : "";
+    this.tell(`▲ ${why}.${kept}${final ? "" : " Trying again."}`, true);
   }
 
   private readonly tell = (sentence: string, bad = false): void => {
     const message = found("message");
     message.textContent = sentence;
     message.classList.toggle("bad", bad);
+    document.body.classList.toggle("failed", bad);
   };
 }
 

@@ -23,8 +23,34 @@ export class NotATime extends Error {
   }
 }
 
-/** Read a range; `now` is UNIX seconds. Throws `NotATime`. */
+/** The end is not after the begin. */
+export class Backwards extends Error {
+  constructor(text: string) {
+    super(`“${text}” does not end after it begins; write the earlier time first, as in 2026-01-31 08:00 to 12:00 (UTC)`);
+  }
+}
+
+/** Nobody has measured for so long. */
+export class TooLong extends Error {
+  constructor(text: string) {
+    super(`“${text}” is longer than ${MOST_YEARS} years; write a shorter range, such as last 2 years`);
+  }
+}
+
+const MOST_YEARS = 100;
+const DAY = 86400;
+
+/** Read a range; `now` is UNIX seconds. Throws `NotATime`, `Backwards` or `TooLong`. */
 export function readRange(text: string, now: number): Range {
+  const range = readEnds(text, now);
+  const length = secondsOf(range.to, now) - secondsOf(range.from, now);
+  if (!Number.isFinite(length)) throw new NotATime(text);
+  if (length <= 0) throw new Backwards(text);
+  if (length > MOST_YEARS * 365.25 * DAY) throw new TooLong(text);
+  return range;
+}
+
+function readEnds(text: string, now: number): Range {
   const said = text.trim().toLowerCase().replace(/^(?:from|between)\s+/, "");
   const length = duration(said.replace(/^(?:the\s+)?(?:last|past)\s+|^-\s*/, ""));
   if (length) return { from: `-${length}`, to: "now" };
@@ -33,13 +59,24 @@ export function readRange(text: string, now: number): Range {
   if (!first || more !== undefined) throw new NotATime(text);
   if (second !== undefined || since) {
     const from = point(first, now, undefined) ?? fail(text);
-    const to = second === undefined ? "now" : (point(second, now, from.day)?.end ?? fail(text));
-    return { from: from.start, to };
+    const to = second === undefined ? NOW : (point(second, now, from.day) ?? fail(text));
+    return overnight(from, to, CLOCK.test(first), first.includes(":") && CLOCK.test(second ?? ""), now);
   }
   const single = point(first, now, undefined);
   // A day is a range of its own; of a moment it is not known how long it is.
   if (!single || single.start === single.end) throw new NotATime(text);
   return { from: single.start, to: single.end };
+}
+
+/** A clock time that would be before the begin is of the next day; a begin without a day is never in the future for that. */
+function overnight(from: Point, to: Point, anyBegin: boolean, anyEnd: boolean, now: number): Range {
+  let [start, end] = [secondsOf(from.start, now), secondsOf(to.end, now)];
+  const later = anyEnd && end < start ? DAY : 0;
+  const earlier = anyBegin && (later ? end + later > now : to.end === "now" && start > now) ? DAY : 0;
+  if (!later && !earlier) return { from: from.start, to: to.end };
+  start -= earlier;
+  end += later && later - earlier;
+  return { from: iso(start), to: to.end === "now" ? "now" : iso(end) };
 }
 
 function fail(text: string): never {
@@ -66,6 +103,8 @@ interface Point {
   /** Begin of the day that a clock time after it belongs to, UNIX seconds. */
   day: number;
 }
+
+const NOW: Point = { start: "now", end: "now", day: NaN };
 
 function point(said: string, now: number, day: number | undefined): Point | undefined {
   const today = Math.floor(now / 86400) * 86400;
@@ -117,7 +156,7 @@ export function secondsOf(text: string, now: number): number {
   if (text === "now") return now;
   text = text.replace(/^now\s*(?=[-+])/, "");
   if (/^\d{9,12}(?:\.\d*)?$/.test(text)) return Number(text);
-  if (!/^[-+]/.test(text)) return Date.parse(/T/.test(text) ? zoned(text) : text) / 1e3;
+  if (!/^[-+]/.test(text)) return Date.parse(/:/.test(text) ? zoned(text.replace(" ", "T")) : text) / 1e3;
   let seconds = 0;
   for (const [, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdw])/g)) seconds += Number(count) * (UNITS[unit ?? ""] ?? NaN);
   return text.startsWith("-") ? now - seconds : now + seconds;
@@ -125,6 +164,9 @@ export function secondsOf(text: string, now: number): number {
 
 const RELATIVE = /^-((?:\d+(?:\.\d+)?(?:ms|[smhdw]))+)$/;
 const LONG: Record<string, string> = { ms: "millisecond", s: "second", m: "minute", h: "hour", d: "day", w: "week" };
+
+/** Times that have a year of four digits, UNIX seconds. */
+const [EARLIEST, LATEST] = [-62167219200, 253402300799];
 
 /** A range in words; what it says is read again as the same range. */
 export function inWords({ from, to }: Range): string {
@@ -138,8 +180,8 @@ export function inWords({ from, to }: Range): string {
 }
 
 function clockOf(text: string): string[] {
-  const t = Date.parse(text);
-  if (text === "now" || /^[-+]/.test(text) || !Number.isFinite(t)) return [text];
-  const [day = "", clock = ""] = new Date(t).toISOString().slice(0, -1).split("T");
-  return [day, clock.replace(/\.000$/, "").replace(/(:\d\d):00$/, "$1")];
+  const t = secondsOf(text, NaN);
+  if (!(t >= EARLIEST && t <= LATEST)) return [text];
+  const [day = "", clock = ""] = new Date(t * 1e3).toISOString().slice(0, -1).split("T");
+  return [day, clock.replace(/\.000$/, "").replace(/(\.\d+?)0+$/, "$1").replace(/(:\d\d):00$/, "$1")];
 }

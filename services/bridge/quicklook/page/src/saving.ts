@@ -17,11 +17,12 @@ export async function save(
   tell("Fetching the samples …");
   const how: Parameters = [["from", span.start.toFixed(6)], ["to", span.end.toFixed(6)]];
   if (!whole) how.push(["stride", plain(span.stride)]);
+  const name = [span.start, span.end].map((t) => iso(Math.round(t)).replace(/\D/g, ""));
   try {
     const content = await table(fields, how, AbortSignal.timeout(60_000));
     const link = element("a", {
       href: URL.createObjectURL(content),
-      download: `quicklook-${iso(Math.round(span.start)).replace(/\D/g, "")}-${iso(Math.round(span.end)).replace(/\D/g, "")}.csv`,
+      download: `${["quicklook", ...name, ...(whole ? ["all"] : [])].join("-")}.csv`,
     });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

@@ -7,6 +7,7 @@ export class Status {
   private readonly summary = found("servers-summary");
   private readonly body = found("servers-body");
   private known: Servers | undefined;
+  private lost = false;
 
   constructor(private readonly choose: (server: string) => void) {}
 
@@ -16,11 +17,26 @@ export class Status {
       this.known = await servers(signal);
     } catch {
       if (signal.aborted) return;
+      this.lost = true;
       this.summary.textContent = "▲ the bridge does not answer";
       this.summary.className = "bad";
       return;
     }
-    const { router, hub, nodes } = this.known;
+    this.lost = false;
+    this.summarize(this.known);
+    this.body.replaceChildren(...this.known.nodes.map((node) => this.row(node, now())));
+  }
+
+  /** The bridge has answered something; say whether it was said not to, which is not said any more. */
+  regain(): boolean {
+    if (!this.lost) return false;
+    this.lost = false;
+    this.summary.textContent = "asking the servers …";
+    this.summary.className = "";
+    return true;
+  }
+
+  private summarize({ router, hub, nodes }: Servers): void {
     const online = nodes.filter((node) => node.online).length;
     const ailing = nodes.filter((node) => node.online && node.problem).length;
     const troubles = [
@@ -31,7 +47,6 @@ export class Status {
     const good = !troubles.length && online === nodes.length;
     this.summary.textContent = [`${good ? "●" : "▲"} ${online} of ${nodes.length} servers online`, ...troubles].join(", ");
     this.summary.className = good ? "good" : "bad";
-    this.body.replaceChildren(...nodes.map((node) => this.row(node, now())));
   }
 
   /** Whether a field's server is online; one that is not known is not called offline. */

@@ -2,13 +2,9 @@
 
 import type { Series } from "./api";
 import { isDark, type Pen, pen } from "./colours";
-import { lowerBound, usualStep } from "./columns";
+import { lowerBound, staleAfter, usualStep } from "./columns";
 import type { Newest } from "./newest";
-import { ago, brief, clock, element, parts } from "./words";
-
-/** A value is stale when it is older than so many times the usual distance of samples, and than so many seconds. */
-const STALE = 5;
-const STALE_SECONDS = 30;
+import { ago, breakable, brief, clock, element, parts } from "./words";
 
 export class Tile {
   readonly element: HTMLElement;
@@ -37,8 +33,8 @@ export class Tile {
     this.element = element(
       "article",
       { class: "tile", "data-field": field, title: field },
-      element("header", {}, swatch, element("h3", {}, last), button),
-      element("p", { class: "path" }, path ? `${server} · ${path}` : server),
+      element("header", {}, swatch, element("h3", {}, ...breakable(last)), button),
+      element("p", { class: "path" }, ...breakable(path ? `${server} · ${path}` : server)),
       element("p", { class: "value" }, this.value, " ", this.units, " ", this.age),
       this.pointed,
       this.problem,
@@ -78,14 +74,13 @@ export class Tile {
       return;
     }
     const usual = this.series ? usualStep(this.series, 0) : 0;
-    const old = now - known.t > Math.max(STALE * usual, STALE_SECONDS);
+    const old = now - known.t > staleAfter(usual);
     this.element.classList.toggle("stale", old || !online);
     this.age.textContent = `${online ? (old ? "▲ stale, " : "") : "▲ server offline, "}${ago(now - known.t)}`;
   }
 
   /** Show the value at a time, or at none. */
   point(t: number | null): void {
-    this.element.classList.toggle("pointing", t !== null);
     this.pointed.textContent = t === null || !this.series ? "" : this.at(t, this.series);
   }
 

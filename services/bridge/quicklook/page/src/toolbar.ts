@@ -7,6 +7,9 @@ import { inWords, type Range, readRange } from "./ranges";
 import { isLive, type View } from "./view";
 import { found } from "./words";
 
+/** Pixels. */
+const LEAST_FONT = 10;
+
 /** What they do. */
 export interface Acts {
   moves: Moves;
@@ -43,7 +46,11 @@ export class Toolbar {
     for (const button of this.lasts)
       button.addEventListener("click", () => acts.range({ from: `-${button.dataset["last"]}`, to: "now" }));
     found("range-form").addEventListener("submit", (event) => this.read(event));
-    this.box.addEventListener("input", () => this.box.setCustomValidity(""));
+    this.box.addEventListener("input", () => {
+      this.box.setCustomValidity("");
+      this.box.style.fontSize = "";
+    });
+    new ResizeObserver(() => this.fit()).observe(this.box);
     addEventListener("keydown", (event) => this.key(event));
     const theme = recall("theme");
     if (theme) document.documentElement.dataset["theme"] = theme;
@@ -51,6 +58,7 @@ export class Toolbar {
 
   show({ fields, range, apart }: View): void {
     this.box.value = inWords(range);
+    this.fit();
     found("live").setAttribute("aria-pressed", String(isLive(range)));
     found("apart").setAttribute("aria-pressed", String(apart));
     for (const button of this.lasts)
@@ -70,6 +78,16 @@ export class Toolbar {
       this.box.setCustomValidity((error as Error).message);
       this.box.reportValidity();
     }
+  }
+
+  /** Write so small that the box shows all of its text. */
+  private fit(): void {
+    const { style } = this.box;
+    style.fontSize = "";
+    const part = this.box.clientWidth / this.box.scrollWidth;
+    // A little less, as not all of the width is that of letters.
+    const size = 0.96 * part * parseFloat(getComputedStyle(this.box).fontSize);
+    if (part < 1) style.fontSize = `${Math.max(size, LEAST_FONT)}px`;
   }
 
   private theme(theme: string): void {

@@ -5,7 +5,7 @@ import type { Range } from "./ranges";
 export interface View {
   fields: string[];
   range: Range;
-  /** Whether each field has a plot of its own, rather than one for each unit. */
+  /** Whether each field has a plot of its own, rather than one for each unit or feed. */
   apart: boolean;
 }
 

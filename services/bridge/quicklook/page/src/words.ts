@@ -56,6 +56,10 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/** A name that is broken, where it must be, between its parts. */
+export const breakable = (name: string): Child[] =>
+  name.split(/(?<=[_.:])(?=[^_.:])/).flatMap((part, place) => (place ? [element("wbr"), part] : [part]));
+
 export function found<E extends HTMLElement>(id: string): E {
   const made = document.getElementById(id);
   if (!made) throw new Error(`the page has no #${id}`);
