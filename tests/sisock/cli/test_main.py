@@ -78,7 +78,7 @@ def test_nodes_are_listed(sisock: Sisock) -> None:
 
 def test_fields_are_found_by_part_of_a_name_by_pattern_and_by_node(sisock: Sisock) -> None:
     assert sisock("fields", "HUM")[1] == [
-        "field              type    units  description",
+        "field              type    units  stale  description",
         "weather::humidity  number  K",
     ]
     assert [line.split()[0] for line in sisock("fields", "*::?")[1][1:]] == [
