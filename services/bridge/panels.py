@@ -13,12 +13,13 @@ from services.bridge.crossing import Crossing
 from services.bridge.filters import Filter
 from services.bridge.handling import Call
 from services.bridge.planner import Planner
-from services.bridge.reading import EARLIEST, LATEST, MOST_POINTS, Exact, Window
+from services.bridge.reading import EARLIEST, MOST_POINTS, Exact, Window
 from services.bridge.refusal import Refused
 from services.bridge.rows import Row
 from services.bridge.series import GAP, Series, broken, draw, within
 from services.bridge.streams import Missing, Outcome, Stream, Wanted, without_samples
 from services.bridge.targets import has_wildcard, resolve
+from sisock.moments import LATEST
 from sisock.uris import SEPARATOR
 
 Notice = tuple[str, str]

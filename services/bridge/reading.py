@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 import orjson
 
 from services.bridge.refusal import unreadable
+from sisock.moments import LATEST
 
 DEFAULT_POINTS = 1000
 """Points per series when the client does not say."""
 MOST_POINTS = 11000
 """Points per series that a client may ask."""
-LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 EARLIEST = 1.0
 """Least UNIX time asked of a data server; sisock reads zero and below as seconds before now."""
 

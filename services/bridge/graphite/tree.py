@@ -69,16 +69,20 @@ class Tree:
         for pattern in _whole_levels(glob):
             if time.monotonic() > until:
                 raise unreadable(f"{glob[:80]!r} takes too long to look for; write one with fewer * and {{..}}")
-            *above, last = map(_matcher, _levels(pattern))
+            *above, last = _levels(pattern)
             places = [("", self._root)]
             for level in above:
+                if not places:
+                    break
+                matching = _matcher(level)
                 places = [
                     (f"{prefix}{each}.", below)
                     for prefix, branch in places
-                    for each in level(branch)
+                    for each in matching(branch)
                     if (below := branch[each]) is not None
                 ]
-            found.update(prefix + each for prefix, branch in places for each in last(branch))
+            matching = _matcher(last)
+            found.update(prefix + each for prefix, branch in places for each in matching(branch))
         return sorted(found)
 
     def fields(self, glob: str) -> list[str]:

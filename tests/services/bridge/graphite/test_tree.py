@@ -86,7 +86,7 @@ def test_a_glob_that_stands_for_too_much_is_refused(glob):
 
 
 @pytest.mark.parametrize(
-    "glob", ["n." + "*a" * 60 + "*c", "n." + "{*a,*b}" * 10 + "c", "{" * 5000 + "}" * 5000, "." * 20_000]
+    "glob", ["n." + "*a" * 60 + "*c", "n." + "{*a,*b}" * 10 + "c", "{" * 5000 + "}" * 5000, "." * 60_000]
 )
 def test_no_glob_takes_longer_than_a_moment(glob):
     tree = Tree({"n::" + "a" * 300, "n::" + "ab" * 200})
