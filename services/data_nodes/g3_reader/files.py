@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.data_nodes.g3_reader.memory import Memory
+from services.data_nodes.g3_reader.memory import Remembers
 from services.g3_index.frames import Block, BrokenFrameError, kind_of, read_blocks
 from services.g3_index.levels import EARLIEST, LATEST
 from services.g3_index.merging import Ticks, merged
@@ -44,7 +44,7 @@ class Place(NamedTuple):
     timeline: tuple[int, int]
 
 
-def blocks_of(memory: Memory, places: Iterable[Place]) -> Iterator[Block]:
+def blocks_of(memory: Remembers, places: Iterable[Place]) -> Iterator[Block]:
     """Read blocks, in the order in which they were written, one file after the other; those in memory are not read.
 
     A file that is gone, or not what it was when it was indexed, gives nothing: the scanner is about to notice.
@@ -67,7 +67,7 @@ def blocks_of(memory: Memory, places: Iterable[Place]) -> Iterator[Block]:
         yield from (found[place] for place in wanted if place in found)
 
 
-def _kept(memory: Memory, place: Place, block: Block) -> Block:
+def _kept(memory: Remembers, place: Place, block: Block) -> Block:
     # What so3g has made may hold on to the whole frame; a copy does not.
     kept = Block(block.number, block.name, block.t.copy(), {name: c.copy() for name, c in block.columns.items()})
     memory.keep(place, kept, kept.t.nbytes + sum(_ARRAY_BYTES + bytes_of(each) for each in kept.columns.values()))

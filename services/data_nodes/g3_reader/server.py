@@ -1,6 +1,7 @@
 """The data server of recorded data."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from services.data_nodes.g3_reader.query import OPERATORS
 from services.data_nodes.g3_reader.source import Archive
@@ -11,7 +12,7 @@ from sisock.times import time_range
 
 
 class G3ReaderServer(DataNodeServer):
-    """Asks a database and reads files, therefore answers in threads."""
+    """Asks a database and reads files, therefore answers in threads, except what it remembers."""
 
     name = "g3_reader"
     description = "Recorded data"
@@ -25,6 +26,20 @@ class G3ReaderServer(DataNodeServer):
     def get_fields_blocking(self, start: float, end: float) -> FieldsReply:
         """List every field that was recorded in the range."""
         return self.archive.get_fields(*time_range(start, end))
+
+    def get_data(
+        self,
+        field: list[str],
+        start: float,
+        end: float,
+        min_stride: float | None = None,
+        operator: str | None = None,
+    ) -> Any:
+        """Answer from memory at once, as a panel that is drawn again and again asks; else in a thread."""
+        recalled = self.archive.recall_data(field, *time_range(start, end), min_stride, operator)
+        if recalled is not None:
+            return recalled
+        return self._in_a_thread(self.get_data_blocking, field, start, end, min_stride, operator)
 
     def get_data_blocking(
         self,

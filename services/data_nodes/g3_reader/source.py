@@ -1,17 +1,18 @@
 """Answers about recorded data."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from threading import BoundedSemaphore
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from services.data_nodes.g3_reader.catalogue import Catalogue, Recorded, read_catalogue, versions_of
-from services.data_nodes.g3_reader.memory import Memory
+from services.data_nodes.g3_reader.memory import Memory, NotRememberedError, Recollection
 from services.data_nodes.g3_reader.query import Answer, Query, ask_together
 from services.data_nodes.g3_reader.window import Look, State, as_of_now, state_of
 from services.data_nodes.selection import MAX_VALUES
@@ -22,10 +23,17 @@ from sisock.shapes import DataReply, DataTimeline, FieldsReply
 
 _AT_ONCE = 3
 """Questions for data that are worked on at a time: there are two cores as a rule, and each takes memory."""
+_GLANCE_SECONDS = 0.2
+"""How long a glance at the index serves questions for the same fields; what is written is due in answers within 2 s."""
+_RECALLED_KEYS = 500
+"""Frames and tiles that are looked through at once; more would hold up whoever else asks."""
 
 
 Groups = dict[tuple[str, tuple[int, ...]], dict[str, Recorded]]
 """Name of a timeline and its ids in the index -> fields by name."""
+
+
+_Ask = Callable[[Groups, Look], list[Answer | None]]
 
 
 class IndexAbsentError(SisockError):
@@ -39,11 +47,25 @@ class _MovedError(Exception):
     """The index is not any more as it was at a glance."""
 
 
+class _Glance(NamedTuple):
+    """How the index is with some fields, when that was seen (by the clock), and whether all is of one layout."""
+
+    seen: float
+    groups: Groups
+    state: State
+    of_now: bool
+
+
 class Archive:
     """Fields of the index. May be asked from several threads."""
 
     def __init__(
-        self, environ: Mapping[str, str] | None, max_cache: int, max_points: int = 0, connections: int = _AT_ONCE
+        self,
+        environ: Mapping[str, str] | None,
+        max_cache: int,
+        max_points: int = 0,
+        connections: int = _AT_ONCE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the data's place; nothing is opened yet.
 
@@ -57,7 +79,11 @@ class Archive:
             Most points per timeline in one reply; 0 for no cap.
         connections
             Most that are open at a time, twice: for glances at the index, and for looks at it as of one moment.
+        clock
+            Gives seconds.
         """
+        self._clock = clock
+        self._glanced: dict[tuple[str, ...], _Glance] = {}
         self._engine = open_engine(environ, "REPEATABLE READ", connections)
         self._glances = open_engine(environ, "AUTOCOMMIT", connections)
         self._memory = Memory(max_cache)
@@ -96,11 +122,33 @@ class Archive:
         IndexAbsentError
             The database does not answer, or the scanner has not made its tables yet.
         """
-        requested = list(fields)
-        data: dict[str, Any] = {name: [] for name in requested}
-        replied: dict[str, DataTimeline] = {}
-        span = _tick(start), _tick(end)
+        with self._turns, _index_asked():
+            return self._data(list(fields), (_tick(start), _tick(end)), min_stride, operator, self._answers)
 
+    def recall_data(
+        self,
+        fields: Iterable[str],
+        start: float,
+        end: float,
+        min_stride: float | None = None,
+        operator: str | None = None,
+    ) -> DataReply | Literal[False] | None:
+        """Answer as `get_data`, from memory alone; None where that does not do.
+
+        Nobody is asked, no file is read, and it is not much work: fit for a thread that others wait for.
+        """
+        with suppress(NotRememberedError):
+            return self._data(list(fields), (_tick(start), _tick(end)), min_stride, operator, self._recalled)
+        return None
+
+    def _data(
+        self,
+        requested: list[str],
+        span: tuple[int, int],
+        min_stride: float | None,
+        operator: str | None,
+        answered: Callable[[list[str], _Ask], tuple[Groups, list[Answer | None]]],
+    ) -> DataReply | Literal[False]:
         def ask(groups: Groups, look: Look) -> list[Answer | None]:
             queries = [
                 Query(look, ids, members, span, operator).answer(min_stride, self._max_points, MAX_VALUES)
@@ -108,8 +156,9 @@ class Archive:
             ]
             return ask_together(look, queries)
 
-        with self._turns, _index_asked():
-            groups, answers = self._answers(requested, ask)
+        data: dict[str, Any] = {name: [] for name in requested}
+        replied: dict[str, DataTimeline] = {}
+        groups, answers = answered(requested, ask)
         total = 0
         for (timeline, _), answer in zip(groups, answers, strict=True):
             total += 0 if answer is None else answer.t.size * (1 + len(answer.values))
@@ -121,11 +170,21 @@ class Archive:
                 replied[timeline] = DataTimeline(t=answer.t, finalized_until=answer.finalized_until, fields=fields_of)
         return DataReply(data=data, timeline=replied)
 
-    def _answers(
-        self, names: list[str], ask: Callable[[Groups, Look], list[Answer | None]]
-    ) -> tuple[Groups, list[Answer | None]]:
+    def _recalled(self, names: list[str], ask: _Ask) -> tuple[Groups, list[Answer | None]]:
+        """Let `ask` ask for fields, as of a glance at the index that is not long ago."""
+        glance = self._glanced.get(tuple(names))
+        if glance is None or not glance.of_now or self._clock() > glance.seen + _GLANCE_SECONDS:
+            raise NotRememberedError
+
+        def connect() -> Connection:
+            raise NotRememberedError
+
+        look = Look(glance.state, Recollection(self._memory, _RECALLED_KEYS), connect)
+        return glance.groups, ask(glance.groups, look)
+
+    def _answers(self, names: list[str], ask: _Ask) -> tuple[Groups, list[Answer | None]]:
         """Let `ask` ask for fields; where it remembers all, one glance at the index is enough."""
-        groups, state, of_now = self._glance(names)
+        _, groups, state, of_now = self._glance(names)
         if of_now:
             with ExitStack() as stack, suppress(_MovedError):
 
@@ -140,16 +199,20 @@ class Archive:
             groups, state, _ = self._look_up(connection, names)
             return groups, ask(groups, Look(state, self._memory, lambda: connection))
 
-    def _glance(self, names: list[str]) -> tuple[Groups, State, bool]:
+    def _glance(self, names: list[str]) -> _Glance:
+        now = self._clock()
         try:
             with self._glances.connect() as connection:
-                return self._look_up(connection, names)
+                glance = _Glance(now, *self._look_up(connection, names))
         except OperationalError as error:
             if not error.connection_invalidated:
                 raise
-        # The server has been started anew since the connection was made.
-        with self._glances.connect() as connection:
-            return self._look_up(connection, names)
+            # The server has been started anew since the connection was made.
+            with self._glances.connect() as connection:
+                glance = _Glance(now, *self._look_up(connection, names))
+        recent = {each: old for each, old in list(self._glanced.items()) if old.seen > now - _GLANCE_SECONDS}
+        self._glanced = {**recent, tuple(names): glance}
+        return glance
 
     def _known(self, connection: Connection) -> Catalogue:
         versions, catalogue = versions_of(connection), self._catalogue

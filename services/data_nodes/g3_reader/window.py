@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, func, select
 
 from services.data_nodes.g3_reader.files import Place, bytes_of
-from services.data_nodes.g3_reader.memory import Memory
+from services.data_nodes.g3_reader.memory import Remembers
 from services.data_nodes.g3_reader.zoom import Span
 from services.g3_index.levels import DAY, HOUR, LEVELS, Level
 from services.g3_index.merging import Ticks
@@ -94,7 +94,7 @@ class Look:
         For what has been read of it, by its age.
     """
 
-    def __init__(self, state: State, memory: Memory, connect: Callable[[], Connection]) -> None:
+    def __init__(self, state: State, memory: Remembers, connect: Callable[[], Connection]) -> None:
         """Look at the index; `connect` gives a connection that sees what `state` says, once something is asked."""
         self.state, self.memory, self._connect = state, memory, connect
 

@@ -39,6 +39,8 @@ class Case:
             operator: str | None = None) -> DataReply:  # fmt: skip
         reply = check_data(self.reader.get_data(names, *span, stride, operator), names)
         assert reply is not False
+        again = self.reader.recall_data(names, *span, stride, operator)
+        assert again is None or check_data(again, names) == reply
         return reply
 
     def points(self, name: str, span: tuple[float, float], stride: float | None = None,

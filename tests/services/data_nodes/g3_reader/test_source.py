@@ -138,6 +138,34 @@ def test_an_archive_with_long_gaps_or_one_stray_stamp_is_not_taken_for_a_large_o
         assert (min(reply["data"][X]), max(reply["data"][X])) == (0, 99), stride
 
 
+def test_from_memory_it_answers_what_was_lately_asked_and_nothing_else(
+    mariadb: PrivateMariaDB, database: str, rescan: Callable[[], None], tmp_path: Path
+) -> None:
+    for hour in range(600):
+        write(tmp_path / f"{hour}.g3", START + hour * HOUR, 36, 100.0, fields=2)
+    rescan()
+    time = 100.0
+    reader = Archive(mariadb.environ(database, "reader"), 10_000_000, clock=lambda: time)
+    names, hour = [X, f"{X}1"], (START, START + HOUR)
+    assert reader.recall_data(names, *hour) is None
+    due = check_data(reader.get_data(names, *hour), names)
+    mariadb.kill()
+    (tmp_path / "0.g3").unlink()
+    for later in (0.0, 0.19):
+        time = 100.0 + later
+        assert check_data(reader.recall_data(names, *hour), names) == due
+        assert reader.recall_data([X], *hour) is None
+        assert reader.recall_data(names, START + HOUR, START + 2 * HOUR) is None
+    time = 100.3
+    assert reader.recall_data(names, *hour) is None
+    mariadb.start()
+    time = 200.0
+    assert check_data(reader.get_data(names, 1.0, 4e9), names) == check_data(reader.get_data(names, 1.0, 4e9), names)
+    assert reader.recall_data(names, *hour) is not None
+    assert reader.recall_data(names, 1.0, 4e9) is None  # That is too much work for a thread that others wait for.
+    reader.close()
+
+
 def test_without_an_index_it_says_what_to_look_at(mariadb: PrivateMariaDB, database: str) -> None:
     empty = Archive(mariadb.environ(database, "reader"), 1000)
     settings = mariadb.environ(database, "reader") | {"SQL_HOST": "/nowhere/m.sock"}
