@@ -60,12 +60,21 @@ class NodeState(NamedTuple):
     newest: float | None = None
 
 
+class CertificateState(NamedTuple):
+    """A certificate of the site, by the name of its file; `ends` is in UNIX seconds, `problem` says what to do."""
+
+    name: str
+    ends: float | None
+    problem: str | None
+
+
 class State(NamedTuple):
-    """Whether the bridge is joined to the router, whether the hub answers, and all data servers."""
+    """Whether the bridge is joined to the router, whether the hub answers, all data servers, and certificates."""
 
     router: bool
     hub: bool
     nodes: list[NodeState]
+    certificates: tuple[CertificateState, ...] = ()
 
 
 class FieldInfo(NamedTuple):

@@ -23,7 +23,6 @@ from autobahn.wamp.exception import ApplicationError, TransportLost
 from autobahn.wamp.types import Challenge, ComponentConfig, PublishOptions, SessionDetails
 from twisted.internet.defer import CancelledError, inlineCallbacks, maybeDeferred
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from sisock.accounting import Accounts
@@ -113,7 +112,7 @@ class DataNodeServer(RouterSession):
         self._standing: str | None = None
         self._accounts = Accounts()
         self._reports = 0
-        self._threads = DaemonThreads(minthreads=0, maxthreads=BLOCKING_THREADS, name="blocking")
+        self._threads = DaemonThreads(BLOCKING_THREADS, "blocking")
 
     def after_onJoin(self, details: SessionDetails) -> Any:
         """Run what else the server needs after each join, for instance subscribe to topics; may return a Deferred."""
@@ -180,9 +179,7 @@ class DataNodeServer(RouterSession):
     def _in_a_thread(self, answer: Callable[..., Any], *args: object) -> Any:
         from twisted.internet import reactor
 
-        if not self._threads.started:
-            self._threads.start()
-        return deferToThreadPool(reactor, self._threads, answer, *args)
+        return self._threads.call(reactor, answer, *args)
 
     def onConnect(self) -> None:
         """Fired when the transport to the router is up: join the realm."""

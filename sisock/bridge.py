@@ -26,6 +26,7 @@ from sisock.answers import (
     TOO_MUCH,
     BridgeAbsent,
     BridgeRefused,
+    CertificateState,
     Data,
     FieldInfo,
     FieldMissing,
@@ -76,10 +77,12 @@ class Bridge:
     # -- what there is ------------------------------------------------------------------------------------------
 
     def state(self) -> State:
-        """Router, hub and data servers as they are now."""
+        """Router, hub, data servers and certificates as they are now."""
         reply = self._ask("nodes", [])
         nodes = [NodeState(**(each | {"joins": tuple(each["joins"])})) for each in reply["nodes"]]
-        return State(reply["router"], reply["hub"], nodes)
+        # A bridge of an earlier release says nothing of certificates.
+        certificates = tuple(CertificateState(**each) for each in reply.get("certificates", ()))
+        return State(reply["router"], reply["hub"], nodes, certificates)
 
     def nodes(self) -> list[NodeState]:
         """Data servers: those online, and those that should be, or that the bridge remembers."""

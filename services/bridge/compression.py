@@ -7,6 +7,8 @@ from typing import Any
 
 from zstandard import ZstdCompressor
 
+from services.bridge.gateway import answer_of
+
 _PATHS = "/api/v1/"
 _LEAST = 1000
 """Bytes of a reply; what is shorter fits into one packet anyhow."""
@@ -38,13 +40,7 @@ def compressed(app: Any) -> Any:
         if encoding is None or not environ["PATH_INFO"].startswith(_PATHS):
             answer: Iterable[bytes] = app(environ, start_response)
             return answer
-        said: list[Any] = []
-        parts = app(environ, lambda *head: said.append(head))
-        try:
-            content = b"".join(parts)
-        finally:
-            getattr(parts, "close", lambda: None)()
-        status, headers, *rest = said[-1]
+        status, headers, content = answer_of(app, environ)
         if len(content) >= _LEAST and not any(name.lower() == "content-encoding" for name, _ in headers):
             content = _COMPRESSORS[encoding](content)
             headers = [(name, value) for name, value in headers if name.lower() not in {"content-length", "vary"}]
@@ -53,7 +49,7 @@ def compressed(app: Any) -> Any:
                 ("Content-Length", str(len(content))),
                 ("Vary", "Accept-Encoding, Origin"),
             ]
-        start_response(status, headers, *rest)
+        start_response(status, headers)
         return [content]
 
     return compressing

@@ -1,10 +1,10 @@
 """Where Bottle's threads and Twisted's reactor meet: here and nowhere else."""
 
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.threads import blockingCallFromThread
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 
@@ -12,21 +12,26 @@ class Departure:
     """Knows whether the HTTP client has gone away before its answer; then what is asked for it is cancelled.
 
     Lives in the reactor's thread.
+
+    Attributes
+    ----------
+    gone
+        Whether it has.
     """
 
     def __init__(self, finished: Deferred[None]) -> None:
-        self._gone = False
+        self.gone = False
         self._work: Deferred[Any] | None = None
         finished.addErrback(self._depart)
 
     def watch(self, work: Deferred[Any]) -> None:
         """Cancel `work` as soon as the client has gone."""
         self._work = work
-        if self._gone:
+        if self.gone:
             work.cancel()
 
     def _depart(self, _reason: Failure) -> None:
-        self._gone = True
+        self.gone = True
         if self._work is not None:
             self._work.cancel()
 
@@ -45,10 +50,15 @@ class Crossing:
         CancelledError
             The client has gone away.
         """
+        answers: SimpleQueue[Any] = SimpleQueue()
 
-        def start() -> Deferred[Any]:
-            work = question(*args)
+        def start() -> None:
+            work = maybeDeferred(question, *args)
             client.watch(work)
-            return work
+            work.addBoth(answers.put)
 
-        return blockingCallFromThread(self._reactor, start)
+        self._reactor.callFromThread(start)
+        result = answers.get()
+        if isinstance(result, Failure):
+            result.raiseException()
+        return result

@@ -57,8 +57,9 @@ class Flat:
         """List the data servers, whether router and hub answer or not.
 
         ``{"router": true, "hub": true, "nodes": [{"name": "weather", "description": "..", "online": true,
-        "fields": 5, "answered": 1700000000.0, "problem": null, "joins": []}, ..]}``; `joins` names the data servers
-        whose fields are one under this name.
+        "fields": 5, "answered": 1700000000.0, "problem": null, "joins": []}, ..], "certificates": [{"name":
+        "router.crt", "ends": 1800000000.0, "problem": null}]}``; `joins` names the data servers whose fields are one
+        under this name.
         """
         Parameters(call.parameters, ())
         report = self._report(call)
@@ -84,7 +85,7 @@ class Flat:
                     "joins": sources,
                 }
             )
-        return {"router": report["router"], "hub": report["hub"], "nodes": nodes}
+        return {key: report[key] for key in ("router", "hub", "certificates")} | {"nodes": nodes}
 
     def fields(self, call: Call) -> object:
         """List fields: all, of one `node`, and those whose names `match` a text or a pattern, the likeliest first.

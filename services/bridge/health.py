@@ -1,11 +1,14 @@
 """Whether the bridge works: for a person, a monitor, and the self-check."""
 
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from services.bridge.certificates import endings
 from services.bridge.crossing import Crossing
 from services.bridge.handling import Call, Route
 from services.bridge.refusal import Refused
@@ -32,7 +35,14 @@ class NotReady(Refused):
 class Health:
     """Front-end for ``/health/live`` and ``/health/ready``."""
 
-    def __init__(self, crossing: Crossing, servers: Servers, named: Path | None = None) -> None:
+    def __init__(
+        self,
+        crossing: Crossing,
+        servers: Servers,
+        named: Path | None = None,
+        certificates: Sequence[str] = (),
+        certificate_days: float = 0.0,
+    ) -> None:
         """Take what to report of.
 
         Parameters
@@ -42,10 +52,13 @@ class Health:
         named
             File with the names of the data servers that should be online, one a line. Others are then reported only
             while they are: who was tried by hand, or taken off the site, is missed by nobody. None for all ever seen.
+        certificates, certificate_days
+            As `services.bridge.certificates.endings` has them.
         """
         self._crossing = crossing
         self._servers = servers
         self._named = named
+        self._endings = partial(endings, certificates, certificate_days)
 
     def routes(self) -> list[Route]:
         """All calls it answers."""
@@ -56,10 +69,11 @@ class Health:
         return {"status": "live"}
 
     def ready(self, call: Call) -> object:
-        """Say whether router and hub answer, and how each data server behaves.
+        """Say whether router and hub answer, how each data server behaves, and how long the certificates last.
 
         For each: `online` (listed by the hub), `fields` (how many it has listed; 0 before anyone asked), `waiting`
-        (requests that wait for it), `answered` (UNIX seconds of its last answer) and `problem` (its last failure).
+        (requests that wait for it), `answered` (UNIX seconds of its last answer) and `problem` (its last failure). For
+        each certificate of the site: as `services.bridge.certificates.endings` has it.
 
         Raises
         ------
@@ -81,6 +95,7 @@ class Health:
         return {
             "router": self._servers.consumer.is_attached(),
             "hub": nodes is not None,
+            "certificates": self._endings(),
             "servers": [self._server(name, online) for name in sorted({*online, *self._due()})],
         }
 

@@ -1,18 +1,18 @@
 """The HTTP server: Twisted reads requests, refuses what is too big or too many, and hands the others to threads."""
 
-from collections.abc import Callable, Iterable
 from functools import partial
 from io import BytesIO
 from typing import Any
 
 import txaio
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
-from twisted.web.wsgi import WSGIResource
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from services.bridge.application import CLIENT, STARTED
 from services.bridge.crossing import Departure
 from services.bridge.encoders import encode
+from services.bridge.gateway import Answer, Application, answer_of, environ_of, send
 from services.bridge.refusal import Refused, unavailable
 from sisock.threads import DaemonThreads
 
@@ -71,14 +71,14 @@ class Doorway(Resource):
 
     isLeaf = True  # noqa: N815 - Twisted's name
 
-    def __init__(self, reactor: Any, app: Callable[..., Iterable[bytes]], threads: int) -> None:
+    def __init__(self, reactor: Any, app: Application, threads: int) -> None:
         super().__init__()
         self._reactor = reactor
         self._app = app
         self._most = threads * _QUEUE
         self._here = 0
-        self._pool = DaemonThreads(minthreads=0, maxthreads=threads, name="bridge")
-        self._pool.start()
+        self._threads = DaemonThreads(threads, "bridge")
+        self._log = txaio.make_logger()
 
     def render(self, request: Request) -> Any:
         """Answer a request, now or later."""
@@ -91,12 +91,20 @@ class Doorway(Resource):
             return encode(refused.body)
         self._here += 1
         request.notifyFinish().addBoth(self._left)
-        environment = {CLIENT: Departure(request.notifyFinish()), STARTED: self._reactor.seconds()}
+        client = Departure(request.notifyFinish())
+        environ = environ_of(request) | {CLIENT: client, STARTED: self._reactor.seconds()}
+        answering = self._threads.call(self._reactor, answer_of, self._app, environ)
 
-        def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-            return self._app(environ | environment, start_response)
+        def answered(answer: Answer) -> None:
+            if not client.gone:
+                send(answer, request)
 
-        return WSGIResource(self._reactor, self._pool, app).render(request)
+        answering.addErrback(self._failed).addCallback(answered)
+        return NOT_DONE_YET
+
+    def _failed(self, failure: Failure) -> Answer:
+        self._log.failure("bridge: a request could not be answered", failure=failure)
+        return Answer("500 Internal Server Error", [], b"")
 
     def _left(self, _result: object) -> None:
         self._here -= 1
@@ -116,7 +124,7 @@ class _Site(Site):
         self._log.debug(line, method=request.method, path=request.path, status=request.code, size=size)
 
 
-def site(reactor: Any, app: Callable[..., Iterable[bytes]], threads: int, max_body: int) -> Site:
+def site(reactor: Any, app: Application, threads: int, max_body: int) -> Site:
     """Make the HTTP server's factory.
 
     Parameters

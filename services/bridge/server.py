@@ -75,7 +75,8 @@ def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Sit
         request_deadline=settings["REQUEST_DEADLINE"],
         search_deadline=settings["SEARCH_DEADLINE"],
     )
-    health = Health(crossing, servers, settings["SERVERS_FILE"] or None)
+    ends = settings["CERTIFICATES"], settings["CERTIFICATE_DAYS"]
+    health = Health(crossing, servers, settings["SERVERS_FILE"] or None, *ends)
     events = Events(consumer, planner, time.time, reactor)
     bounds = settings["MAX_TARGETS"], settings["MAX_REPLY_POINTS"]
     front_ends: list[FrontEnd] = [

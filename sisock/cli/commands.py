@@ -52,12 +52,15 @@ def fields(bridge: Bridge, asked: argparse.Namespace) -> int:
 
 
 def status(bridge: Bridge, asked: argparse.Namespace) -> int:
-    """Show router, hub and data servers."""
+    """Show router, hub, certificates and data servers."""
     state = bridge.status()
     now = time.time()
     if asked.csv is None:
         for what, there in (("router", state.router), ("hub", state.hub)):
             sys.stdout.write(f"{what}: {'answers' if there else 'does not answer'}\n")
+        for each in state.certificates:
+            until = "cannot be read" if each.ends is None else f"lasts until {iso(each.ends, 0)}"
+            sys.stdout.write(f"certificate {each.name}: {until}\n")
     rows = []
     for node in state.nodes:
         newest = "" if node.newest is None else f"{iso(node.newest, 0)} ({ago(max(now - node.newest, 0.0))} ago)"
@@ -68,7 +71,10 @@ def status(bridge: Bridge, asked: argparse.Namespace) -> int:
     if not (state.router and state.hub):
         say(_absence(state.router))
         return 1
-    return 1 if any(row[4] for row in rows) else 0
+    ending = [each.problem for each in state.certificates if each.problem]
+    for problem in ending:
+        say(problem)
+    return 1 if ending or any(row[4] for row in rows) else 0
 
 
 def _absence(router: bool) -> str:
