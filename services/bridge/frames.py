@@ -6,7 +6,7 @@ from typing import Any
 from services.bridge.events import Event
 from services.bridge.panels import Drawn
 from services.bridge.rows import ENVELOPE, RAW
-from services.bridge.series import Series, milliseconds
+from services.bridge.series import Series
 from sisock.units import of_grafana
 from sisock.uris import SEPARATOR
 
@@ -33,7 +33,7 @@ def frame(drawn: Drawn) -> dict[str, Any]:
         values["labels"] = {"node": node, "field": field}
         if drawn.row.operator:
             values["labels"]["operator"] = drawn.row.operator
-    times: Any = [] if drawn.series is None else milliseconds(drawn.series.t)
+    times: Any = [] if drawn.series is None else drawn.series.stamps.milliseconds
     return {
         "name": drawn.label,
         "refId": drawn.row.ref_id if isinstance(drawn.row.ref_id, str) else "A",

@@ -16,7 +16,7 @@ from services.bridge.planner import Planner
 from services.bridge.reading import EARLIEST, MOST_POINTS, Exact, Window
 from services.bridge.refusal import Refused
 from services.bridge.rows import Row
-from services.bridge.series import GAP, Series, broken, draw, within
+from services.bridge.series import GAP, Drawing, Series, broken, within
 from services.bridge.streams import Missing, Outcome, Stream, Wanted, without_samples
 from services.bridge.targets import has_wildcard, resolve
 from sisock.moments import LATEST
@@ -105,8 +105,8 @@ class Panels:
             notices = (*([] if notice is None else [("warning", notice)]), *said, *(remarks if name else ()))
             asked.append(_Asked(row, name, its_window, notices))
         outcomes = self._outcomes(call, asked)
-        now = self._now()
-        return [_drawn(each, outcomes.get((each.window, each.wanted)), window, room, now) for each in asked]
+        now, drawing = self._now(), Drawing()
+        return [_drawn(drawing, each, outcomes.get((each.window, each.wanted)), window, room, now) for each in asked]
 
     def _named(self, call: Call, rows: Sequence[Row], filters: Sequence[Filter]) -> list[tuple[Row, str, str | None]]:
         """Each field of each row, with what is to be said of it; no name where there is none."""
@@ -183,16 +183,16 @@ def _window(row: Row, window: Window, room: int) -> tuple[Window, list[Notice]]:
     return window, notices
 
 
-def _drawn(asked: _Asked, outcome: Outcome | None, panel: Window, room: int, now: float) -> Drawn:
+def _drawn(drawing: Drawing, asked: _Asked, outcome: Outcome | None, panel: Window, room: int, now: float) -> Drawn:
     notices = list(asked.notices)
     if isinstance(outcome, Missing):
         notices.append((outcome.severity, outcome.why))
     if not isinstance(outcome, Stream):
         return Drawn(asked.row, asked.name, None, None, asked.window, notices)
-    series = draw(outcome, asked.window)
+    series = drawing.draw(outcome, asked.window)
     if asked.row.raw and series.t.size > room:
         notices.append(("warning", f"{series.t.size} samples are more than fit; ask for a shorter range to see each"))
-        series = draw(replace(outcome, t=series.t, values=series.values), panel)
+        series = drawing.draw(replace(outcome, t=series.t, values=series.values), panel)
     if asked.row.edge:
         series = within(series, panel.start, panel.end)
     notices += [*outcome.notices, *series.notices]

@@ -5,6 +5,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 import orjson
 
@@ -49,7 +50,7 @@ class Window:
     points: int = DEFAULT_POINTS
     interval: float = 0.0
 
-    @property
+    @cached_property
     def stride(self) -> float:
         """Least seconds between points, as asked of the data servers.
 
@@ -68,7 +69,7 @@ class Window:
 class Exact(Window):
     """A window whose points lie as far apart as was asked, `interval`, and no further: 0 for every sample."""
 
-    @property
+    @cached_property
     def stride(self) -> float:
         """Least seconds between points, as asked of the data servers."""
         return self.interval

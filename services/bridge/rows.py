@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from services.bridge.reading import read_interval
@@ -100,15 +100,19 @@ def _rows(spoken: list[object], known: Collection[str]) -> Iterator[Row]:
             raise unreadable(f"'targets[{place}].target' is no string; send \"<server>::<field>\"")
         text, operator, width = _parted(text, known)
         beside = payload_of(each)
-        row = Row(
+        chosen, seconds, problem = _shape(beside.get("operator") or operator, beside.get("bin") or width)
+        yield Row(
             _texts(text, beside.get("field")),
             each.get("refId"),
             table=each.get("type") == "table",
+            operator=None if chosen in (ENVELOPE, RAW) else chosen,
+            raw=chosen == RAW,
+            bin=seconds,
             edge=_is_yes(beside.get("edge")),
             enum=beside.get("text") == "enum",
             alias=_alias(each, beside),
+            problem=problem,
         )
-        yield _shaped(row, beside.get("operator") or operator, beside.get("bin") or width)
 
 
 def payload_of(target: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -138,17 +142,16 @@ def _texts(text: str, fields: object) -> tuple[str, ...]:
     return tuple(field if SEPARATOR in field else f"{text.strip()}{SEPARATOR}{field}" for field in chosen)
 
 
-def _shaped(row: Row, operator: object, width: object) -> Row:
-    """The row with its operator and bin, or with what is wrong with them."""
+def _shape(operator: object, width: object) -> tuple[str | None, float, str | None]:
+    """The operator and the seconds of a bin, and what is wrong with them."""
     if operator not in (None, *CHOICES):
         known = f"{', '.join(OPERATORS)} are known, {RAW} for every sample, and none for an envelope of them"
-        return replace(row, problem=f"there is no operator {operator!r:.80}; {known}")
+        return None, 0.0, f"there is no operator {operator!r:.80}; {known}"
     try:
         seconds = _seconds(width)
     except Refused:
-        return replace(row, problem=f"the bin {width!r:.80} is no duration; write seconds, or such as 500ms, 10s, 5m")
-    chosen = None if operator in (None, ENVELOPE, RAW) else str(operator)
-    return replace(row, operator=chosen, raw=operator == RAW, bin=seconds)
+        return None, 0.0, f"the bin {width!r:.80} is no duration; write seconds, or such as 500ms, 10s, 5m"
+    return None if operator is None else str(operator), seconds, None
 
 
 def _seconds(spoken: object) -> float:

@@ -1,7 +1,8 @@
 """Samples as they are drawn: in the range, in order, not more than asked, and gaps shown as gaps."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,45 @@ _MAKE_NUMBERS = {"mean", "count", "sum"}
 _TOLERANCE = 1e-6
 
 
+class Stamps:
+    """Times, ascending and unique, and what follows from them, which series that share them work out once.
+
+    Attributes
+    ----------
+    t
+        Shape (n,), UNIX seconds.
+    """
+
+    def __init__(self, t: NDArray[np.float64]) -> None:
+        self.t = t
+
+    @cached_property
+    def steps(self) -> NDArray[np.float64]:
+        """Seconds from each to the next, shape (n - 1,)."""
+        return self.t[1:] - self.t[:-1]
+
+    @cached_property
+    def least(self) -> float:
+        """The shortest step; infinite without any."""
+        return float(self.steps.min(initial=np.inf))
+
+    @cached_property
+    def longest(self) -> float:
+        """The longest step; 0 without any."""
+        return float(self.steps.max(initial=0.0))
+
+    @cached_property
+    def median(self) -> float:
+        """The step that half of them do not exceed; 0 without any."""
+        middle = (self.steps.size - 1) // 2
+        return float(np.partition(self.steps, middle)[middle]) if self.steps.size else 0.0
+
+    @cached_property
+    def milliseconds(self) -> NDArray[np.float64]:
+        """UNIX milliseconds to the microsecond, which is what a double of this size tells apart."""
+        return np.round(self.t * 1e3, 3)
+
+
 @dataclass(frozen=True)
 class Series:
     """One series.
@@ -27,8 +67,8 @@ class Series:
     ----------
     type
         What the values are.
-    t
-        Stamps, shape (n,), UNIX seconds, ascending and unique.
+    stamps
+        n of them.
     values
         Shape (n,): float64 for numbers and booleans (NaN where there is none), else objects.
     notices
@@ -36,9 +76,14 @@ class Series:
     """
 
     type: FieldType
-    t: NDArray[np.float64]
+    stamps: Stamps
     values: NDArray[Any]
     notices: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def t(self) -> NDArray[np.float64]:
+        """The stamps, shape (n,), UNIX seconds, ascending and unique."""
+        return self.stamps.t
 
     def plain(self) -> list[Any]:
         """Values as a table shows them: booleans as such, None where there is no value."""
@@ -48,30 +93,48 @@ class Series:
         return values
 
 
+class Drawing:
+    """Makes series of the samples of data servers, for one reply: fields of one timeline share what is done to it."""
+
+    def __init__(self) -> None:
+        self._placed: dict[tuple[int, Window, bool], _Placed] = {}
+
+    def draw(self, stream: Stream, window: Window) -> Series:
+        """Make a series; see `draw`."""
+        declared = "number" if stream.operator in _MAKE_NUMBERS else stream.field["type"]
+        kind, values, notices = _column(stream.values, declared)
+        of_cells = stream.operator is not None
+        key = id(stream.t), window, of_cells
+        placed = self._placed.get(key)
+        if placed is None:
+            placed = self._placed[key] = _placed(stream.t, window, of_cells)
+        stamps = placed.stamps
+        for chosen in placed.chosen:
+            values = values[chosen]
+        if not of_cells and stamps.least < window.stride - _TOLERANCE:
+            t, thinned = envelope(stamps.t, {"": values}, window.stride)
+            stamps, values = Stamps(t), thinned[""]
+        return Series(kind, stamps, values, notices)
+
+
+class _Placed(NamedTuple):
+    """Stamps as they are drawn, what chooses the values that go with them, and where they were taken from.
+
+    The last keeps what it is called by, its id, from being another's.
+    """
+
+    stamps: Stamps
+    chosen: list[NDArray[Any]]
+    source: Column
+
+
 def draw(stream: Stream, window: Window) -> Series:
     """Make a series of the samples of a data server.
 
     A server may ignore the range, the order or the stride, and old ones do; all are enforced here, the last so that
     no extreme is lost. What an operator made is not thinned.
     """
-    declared = "number" if stream.operator in _MAKE_NUMBERS else stream.field["type"]
-    kind, values, notices = _column(stream.values, declared)
-    t = np.asarray(stream.t, dtype=np.float64)
-    if stream.operator is not None:
-        # The cell that the range cuts begins, by whatever clock or rounding, at most a cell before it.
-        t = np.where((t < window.start) & (t > window.start - window.stride), window.start, t)
-    inside = (t >= window.start) & (t < window.end)
-    if not inside.all():
-        t, values = t[inside], values[inside]
-    least = np.diff(t).min(initial=np.inf)
-    if least <= 0:
-        t, order = np.unique(t, return_index=True)
-        values = values[order]
-        least = np.diff(t).min(initial=np.inf)
-    if stream.operator is None and least < window.stride - _TOLERANCE:
-        t, thinned = envelope(t, {"": values}, window.stride)
-        values = thinned[""]
-    return Series(kind, t, values, notices)
+    return Drawing().draw(stream, window)
 
 
 def holes(series: Series, window: Window, interval: float | None) -> list[tuple[float, float]]:
@@ -80,19 +143,19 @@ def holes(series: Series, window: Window, interval: float | None) -> list[tuple[
     `interval` is the usual distance in seconds as the data server says, and not believed when most samples are further
     apart.
     """
-    places, _ = _holes(series.t, window, interval)
+    places, _ = _holes(series.stamps, window, interval)
     return list(zip(series.t[places - 1].tolist(), series.t[places].tolist(), strict=True))
 
 
 def broken(series: Series, window: Window, interval: float | None) -> Series:
     """The same with no value in each hole (see `holes`), so that no line is drawn over it."""
-    places, usual = _holes(series.t, window, interval)
+    places, usual = _holes(series.stamps, window, interval)
     if not places.size:
         return series
     nothing: Any = None if series.values.dtype == object else np.nan
     return replace(
         series,
-        t=np.insert(series.t, places, series.t[places - 1] + usual),
+        stamps=Stamps(np.insert(series.t, places, series.t[places - 1] + usual)),
         values=np.insert(series.values, places, nothing),
     )
 
@@ -100,7 +163,7 @@ def broken(series: Series, window: Window, interval: float | None) -> Series:
 def datapoints(series: Series) -> NDArray[np.float64]:
     """Pairs of value and UNIX milliseconds, shape (n, 2)."""
     points = np.empty((series.t.size, 2))
-    points[:, 0], points[:, 1] = series.values, milliseconds(series.t)
+    points[:, 0], points[:, 1] = series.values, series.stamps.milliseconds
     return points
 
 
@@ -108,22 +171,33 @@ def within(series: Series, start: float, end: float) -> Series:
     """The samples in [start, end), with the one before and the one after them."""
     first, last = np.searchsorted(series.t, [start, end])
     kept = slice(max(int(first) - 1, 0), int(last) + 1)
-    return replace(series, t=series.t[kept], values=series.values[kept])
+    return replace(series, stamps=Stamps(series.t[kept]), values=series.values[kept])
 
 
-def milliseconds(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    """UNIX milliseconds to the microsecond, which is what a double of this size tells apart."""
-    return np.round(t * 1e3, 3)
+def _placed(source: Column, window: Window, of_cells: bool) -> _Placed:
+    t = np.asarray(source, dtype=np.float64)
+    chosen: list[NDArray[Any]] = []
+    if of_cells:
+        # The cell that the range cuts begins, by whatever clock or rounding, at most a cell before it.
+        t = np.where((t < window.start) & (t > window.start - window.stride), window.start, t)
+    inside = (t >= window.start) & (t < window.end)
+    if not inside.all():
+        t = t[inside]
+        chosen.append(inside)
+    stamps = Stamps(t)
+    if stamps.least <= 0:
+        t, order = np.unique(t, return_index=True)
+        chosen.append(order)
+        stamps = Stamps(t)
+    return _Placed(stamps, chosen, source)
 
 
-def _holes(t: NDArray[np.float64], window: Window, interval: float | None) -> tuple[NDArray[np.intp], float]:
+def _holes(stamps: Stamps, window: Window, interval: float | None) -> tuple[NDArray[np.intp], float]:
     """Places of the first sample after each hole, and the usual distance between samples in seconds."""
-    steps = np.diff(t)
-    if not steps.size:
-        return np.zeros(0, dtype=np.intp), 0.0
-    middle = (steps.size - 1) // 2
-    usual = max(interval or 0.0, float(np.partition(steps, middle)[middle]), window.stride)
-    return np.flatnonzero(steps > GAP * usual + _TOLERANCE) + 1, usual
+    usual = max(interval or 0.0, stamps.median, window.stride)
+    if stamps.longest <= GAP * usual + _TOLERANCE:
+        return np.zeros(0, dtype=np.intp), usual
+    return np.flatnonzero(stamps.steps > GAP * usual + _TOLERANCE) + 1, usual
 
 
 def _column(values: Column, declared: FieldType) -> tuple[FieldType, NDArray[Any], list[tuple[str, str]]]:

@@ -10,7 +10,7 @@ from services.bridge.planner import Planner
 from services.bridge.reading import read_object, read_range
 from services.bridge.refusal import unreadable
 from services.bridge.rows import PLACEHOLDERS
-from services.bridge.series import datapoints, milliseconds
+from services.bridge.series import datapoints
 from services.bridge.streams import Stream
 from services.bridge.targets import resolve
 from sisock.units import of_grafana
@@ -87,10 +87,11 @@ def answer(drawn: Drawn) -> dict[str, Any]:
     if drawn.row.table:
         kind = "number" if series is None else series.type
         column = {"text": reply["target"], "type": "boolean" if kind == "bool" else kind}
+        t = [] if series is None else series.stamps.milliseconds.tolist()
         reply |= {
             "type": "table",
             "columns": [{"text": "Time", "type": "time"}, column | ({"unit": of_grafana(units)} if units else {})],
-            "rows": [] if series is None else list(zip(milliseconds(series.t).tolist(), series.plain(), strict=True)),
+            "rows": list(zip(t, [] if series is None else series.plain(), strict=True)),
         }
     elif series is None:
         reply["datapoints"] = []

@@ -48,7 +48,7 @@ class Resolved:
 
 def has_wildcard(text: str) -> bool:
     """Whether the text can be resolved only with a list of all names."""
-    return not _WILD.isdisjoint(re.sub(r"\\.", "", text))
+    return not _WILD.isdisjoint(text) and not _WILD.isdisjoint(re.sub(r"\\.", "", text))
 
 
 def resolve(text: str, known: Collection[str], most: int) -> Resolved:
@@ -64,7 +64,8 @@ def resolve(text: str, known: Collection[str], most: int) -> Resolved:
         Most names to return.
     """
     text = text.strip()
-    if exact := next((name for name in (text, unescaped(text)) if name in known), None):
+    exact = text if text in known else unescaped(text)
+    if exact in known:
         return Resolved((exact,))
     if why := _unreadable(text):
         return Resolved((), why)

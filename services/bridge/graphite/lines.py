@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.bridge.reading import EARLIEST, Exact, round_stride
-from services.bridge.series import GAP, Series, draw
+from services.bridge.series import GAP, Series, Stamps, draw
 from services.bridge.streams import Missing, Outcome, Stream
 from sisock.thinning import aggregate
 
@@ -180,7 +180,7 @@ def _coarser(series: Series, stream: Stream, window: Exact, step: float, operato
     if operator is None:
         return draw(stream, replace(window, interval=step))
     t, made = aggregate(series.t, {"": series.values}, step, _ADDED_UP.get(operator, operator), -math.inf)
-    return replace(series, t=t, values=made[""])
+    return replace(series, stamps=Stamps(t), values=made[""])
 
 
 def _bridge(values: NDArray[np.float64], places: NDArray[np.int64], t: NDArray[np.float64], longest: float) -> None:
