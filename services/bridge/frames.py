@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from services.bridge.encoders import written
 from services.bridge.events import Event
 from services.bridge.panels import Drawn
 from services.bridge.rows import ENVELOPE, RAW
@@ -33,7 +34,7 @@ def frame(drawn: Drawn) -> dict[str, Any]:
         values["labels"] = {"node": node, "field": field}
         if drawn.row.operator:
             values["labels"]["operator"] = drawn.row.operator
-    times: Any = [] if drawn.series is None else drawn.series.stamps.milliseconds
+    times: Any = [] if drawn.series is None else written(drawn.series.stamps.milliseconds)
     return {
         "name": drawn.label,
         "refId": drawn.row.ref_id if isinstance(drawn.row.ref_id, str) else "A",
@@ -62,7 +63,7 @@ def events_frame(events: Sequence[Event], ref_id: object) -> dict[str, Any]:
 def _column(series: Series, enum: bool) -> dict[str, Any]:
     kind = _TYPES[series.type]
     if series.type == "number":
-        return {"type": kind, "values": series.values}
+        return {"type": kind, "values": written(series.values)}
     values = series.plain()
     if series.type == "string" and enum:
         choices = list(dict.fromkeys(value for value in values if value is not None))

@@ -160,13 +160,6 @@ def broken(series: Series, window: Window, interval: float | None) -> Series:
     )
 
 
-def datapoints(series: Series) -> NDArray[np.float64]:
-    """Pairs of value and UNIX milliseconds, shape (n, 2)."""
-    points = np.empty((series.t.size, 2))
-    points[:, 0], points[:, 1] = series.values, series.stamps.milliseconds
-    return points
-
-
 def within(series: Series, start: float, end: float) -> Series:
     """The samples in [start, end), with the one before and the one after them."""
     first, last = np.searchsorted(series.t, [start, end])

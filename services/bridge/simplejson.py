@@ -3,6 +3,7 @@
 from typing import Any
 
 from services.bridge.crossing import Crossing
+from services.bridge.encoders import written
 from services.bridge.events import Event, Events
 from services.bridge.handling import Call, Route
 from services.bridge.panels import Drawn
@@ -10,7 +11,6 @@ from services.bridge.planner import Planner
 from services.bridge.reading import read_object, read_range
 from services.bridge.refusal import unreadable
 from services.bridge.rows import PLACEHOLDERS
-from services.bridge.series import datapoints
 from services.bridge.streams import Stream
 from services.bridge.targets import resolve
 from sisock.units import of_grafana
@@ -99,7 +99,7 @@ def answer(drawn: Drawn) -> dict[str, Any]:
         notices.append(("warning", f"the values of {drawn.name!r} are text; set the format of the target to table"))
         reply["datapoints"] = []
     else:
-        reply["datapoints"] = datapoints(series)
+        reply["datapoints"] = written(series.values, series.stamps.milliseconds)
     if meta := meta_of(drawn.stream, notices):
         reply["meta"] = meta
     return reply

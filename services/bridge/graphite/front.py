@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from services.bridge.asking import together
 from services.bridge.crossing import Crossing
+from services.bridge.encoders import written
 from services.bridge.events import Event, Events
 from services.bridge.graphite.calls import described
 from services.bridge.graphite.durations import read_time
@@ -15,7 +16,7 @@ from services.bridge.graphite.expression import parse
 from services.bridge.graphite.fetch import Fetched
 from services.bridge.graphite.form import Form
 from services.bridge.graphite.functions import FUNCTIONS
-from services.bridge.graphite.lines import Line, datapoints, grid
+from services.bridge.graphite.lines import Line, grid
 from services.bridge.graphite.plan import constants, evaluate, leaves, plan
 from services.bridge.graphite.tree import Tree, Trees, is_glob
 from services.bridge.handling import Call, Handler, Route
@@ -115,7 +116,7 @@ class Graphite:
         failures = [line.failure for line in lines if line.failure]
         if failures and len(failures) == len(lines):
             raise Refused(404, "missing", "; ".join(dict.fromkeys(failures[:5])))
-        return [_written(line.within(window.start, window.end)) for line in lines]
+        return [_told(line.within(window.start, window.end)) for line in lines]
 
     def find(self, call: Call) -> object:
         """List one level of the tree: what the glob `query` matches.
@@ -243,7 +244,7 @@ def _points(form: Form) -> int:
     return int(min(points, MOST_POINTS)) if points >= 1 else DEFAULT_POINTS
 
 
-def _written(line: Line) -> dict[str, Any]:
+def _told(line: Line) -> dict[str, Any]:
     told = [*line.notices, *([line.failure] if line.failure else [])]
-    written = {"target": line.name, "tags": {"name": line.path}, "datapoints": datapoints(line)}
-    return written | ({"notices": told} if told else {})
+    said = {"target": line.name, "tags": {"name": line.path}, "datapoints": written(line.values, line.stamps())}
+    return said | ({"notices": told} if told else {})

@@ -150,11 +150,6 @@ def regrouped(each: Line, step: float, operator: str) -> Line:
     return replace(each, first=first, step=step, values=values)
 
 
-def datapoints(each: Line) -> NDArray[np.float64]:
-    """Pairs of value and UNIX seconds, shape (n, 2)."""
-    return np.column_stack([each.values, each.stamps()])
-
-
 def notices(lines: Iterable[Line]) -> tuple[str, ...]:
     """What is to be told of several lines, failures included, each sentence once."""
     told = (sentence for each in lines for sentence in (*each.notices, *([each.failure] if each.failure else ())))

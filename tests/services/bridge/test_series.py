@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.bridge.reading import Window
-from services.bridge.series import broken, datapoints, draw, holes, within
+from services.bridge.series import Drawing, broken, draw, holes, within
 from services.bridge.streams import Stream
 
 FIELD = {"description": None, "timeline": "t", "type": "number", "units": None}
@@ -25,11 +25,11 @@ def stream(t, values, kind="number", interval=None):
 def test_whatever_a_server_sends_is_drawn_in_range_in_order_and_within_the_points(samples, points):
     window = Window(1000, 1500, points=points)
     series = draw(stream([t for t, _ in samples], [value for _, value in samples]), window)
-    drawn = datapoints(broken(series, window, 1.0))
-    stamps = drawn[:, 1] / 1e3
+    drawn = broken(series, window, 1.0)
+    stamps = drawn.stamps.milliseconds / 1e3
     assert np.all((stamps >= 1000) & (stamps < 1500))
     assert np.all(np.diff(stamps) > 0)
-    assert len(drawn) <= points + 2
+    assert len(drawn.values) == len(stamps) <= points + 2
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300), st.integers(2, 50))
@@ -38,6 +38,20 @@ def test_the_greatest_and_the_least_value_are_always_drawn(values, points):
     series = draw(stream(1000 + np.arange(len(values)), values), window)
     if len(series.t) > 2:  # else there is no room for both beside the newest sample
         assert (np.nanmin(series.values), np.nanmax(series.values)) == (min(values), max(values))
+
+
+def test_series_of_one_timeline_are_drawn_together_as_each_by_itself():
+    dice = np.random.default_rng(3)
+    t = 1000 + dice.permutation(np.concatenate([dice.uniform(-50, 300, 200), [7.0, 7.0, 8.0]]))
+    streams = [Stream(FIELD, t, dice.normal(size=t.size), 1.0, operator=each) for each in (None, None, "max", "max")]
+    drawing = Drawing()
+    for points in (10, 10_000):
+        window = Window(1000, 1200, points=points)
+        for each in streams:
+            alone, together = draw(each, window), drawing.draw(each, window)
+            assert np.array_equal(alone.t, together.t)
+            assert np.array_equal(alone.values, together.values)
+    assert len({id(drawing.draw(each, window).stamps) for each in streams}) == 2
 
 
 def test_samples_that_fit_are_drawn_untouched():
@@ -64,8 +78,8 @@ def test_samples_that_fit_are_drawn_untouched():
 def test_a_null_stands_in_each_gap(t, interval, nulls):
     window = Window(1000, 2000, points=10000)
     series = draw(stream(1000 + np.array(t), [1.0] * len(t)), window)
-    drawn = datapoints(broken(series, window, interval))
-    assert [stamp / 1e3 - 1000 for value, stamp in drawn if np.isnan(value)] == nulls
+    drawn = broken(series, window, interval)
+    assert (drawn.stamps.milliseconds[np.isnan(drawn.values)] / 1e3 - 1000).tolist() == nulls
     assert len(holes(series, window, interval)) == len(nulls)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.bridge.graphite.lines import Line, datapoints, even, grid, line, nothing, regrouped, together
+from services.bridge.graphite.lines import Line, even, grid, line, nothing, regrouped, together
 from services.bridge.streams import Missing, Stream
 
 FIELD = {"description": None, "timeline": "t", "type": "number", "units": None}
@@ -22,7 +22,7 @@ def drawn(samples, window, operator=None):
     """The line of a field, as a dictionary of its values that are there."""
     made = line("n", "n.a", samples, window, operator)
     assert made is not None
-    return made, {t: v for v, t in datapoints(made).tolist() if not np.isnan(v)}
+    return made, {t: v for v, t in zip(made.values.tolist(), made.stamps().tolist(), strict=True) if not np.isnan(v)}
 
 
 @given(st.floats(1e9, 2e9), st.floats(1e-3, 1e8), st.integers(2, 11_000))
