@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from twisted.internet.defer import Deferred
@@ -67,7 +69,7 @@ class _Asked:
     window: Window
     notices: tuple[Notice, ...]
 
-    @property
+    @cached_property
     def wanted(self) -> Wanted:
         return Wanted(self.name, self.row.operator)
 
@@ -83,6 +85,8 @@ class Panels:
         self._most_targets = most_targets
         self._most_points = most_points
         self._now = now
+        # Numpy lets go of the interpreter at each step, and to get it back among many threads takes longer than the step.
+        self._turn = Lock()
 
     def answer(
         self, call: Call, rows: Sequence[Row], window: Window, filters: Sequence[Filter], said: Sequence[Notice] = ()
@@ -106,7 +110,10 @@ class Panels:
             asked.append(_Asked(row, name, its_window, notices))
         outcomes = self._outcomes(call, asked)
         now, drawing = self._now(), Drawing()
-        return [_drawn(drawing, each, outcomes.get((each.window, each.wanted)), window, room, now) for each in asked]
+        with self._turn:
+            return [
+                _drawn(drawing, each, outcomes.get((each.window, each.wanted)), window, room, now) for each in asked
+            ]
 
     def _named(self, call: Call, rows: Sequence[Row], filters: Sequence[Filter]) -> list[tuple[Row, str, str | None]]:
         """Each field of each row, with what is to be said of it; no name where there is none."""

@@ -60,6 +60,13 @@ class Window:
         least = (self.end - self.start) / self.points
         return self.interval if self.interval >= least else min(round_stride(least), self.end - self.start)
 
+    def __hash__(self) -> int:
+        return self._hash  # It is asked for with each series.
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.start, self.end, self.points, self.interval))
+
     def shared_by(self, series: int, most: int) -> "Window":
         """The same with fewer points, when so many series would hold more than `most` together."""
         return replace(self, points=max(1, min(self.points, most // max(series, 1))))
