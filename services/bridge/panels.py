@@ -85,7 +85,7 @@ class Panels:
         self._most_targets = most_targets
         self._most_points = most_points
         self._now = now
-        # Numpy lets go of the interpreter at each step, and to get it back among many threads takes longer than the step.
+        # Numpy lets go of the interpreter at each step; to get it back among many threads takes longer than the step.
         self._turn = Lock()
 
     def answer(
