@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from services.bridge.reading import EARLIEST
 from services.bridge.refusal import Refused, unreadable
-from sisock.moments import DurationError, MomentError, duration, moment
+from sisock.moments import DurationError, MomentError, duration, iso, moment
 
 _COUNT = re.compile(r"[0-9]{1,9}")
 _RANGE = "-1h"
@@ -47,7 +47,7 @@ class Parameters:
         try:
             return moment(self.one(name) or default, now)
         except MomentError as error:
-            raise unreadable(str(error)) from None
+            raise unreadable(f"{name!r}: {error}") from None
 
     def duration(self, name: str) -> float:
         """Read a duration, as `sisock.moments.duration` does; seconds, 0 when it is absent or zero."""
@@ -57,13 +57,13 @@ class Parameters:
         try:
             return duration(text)
         except DurationError as error:
-            raise unreadable(str(error)) from None
+            raise unreadable(f"{name!r}: {error}") from None
 
     def range(self, now: float) -> tuple[float, float]:
         """Read ``from`` (an hour before now) and ``to`` (now); UNIX seconds, the first before the second."""
         start, end = self.moment("from", _RANGE, now), self.moment("to", "now", now)
         if end <= start:
-            raise unreadable(f"the time range is empty: it ends at {end} and begins at {start}")
+            raise unreadable(f"the time range is empty: 'to' is {iso(end, 3)}, and 'from' {iso(start, 3)}")
         start = max(start, EARLIEST)
         return start, max(end, start)
 

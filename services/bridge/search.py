@@ -173,7 +173,9 @@ def _compiled(pattern: str, what: str) -> Callable[[str], Any]:
         contains: Callable[[str], Any] = re2.compile(pattern, max_mem=_MOST_MEMORY).contains
     except re2.error as error:
         known = "; look-around and back references are not known" if what == "regular expression" else ""
-        raise unreadable(f"'match' is no {what} that can be looked for ({error}){known}") from None
+        raise unreadable(
+            f"'match' is no {what} that can be looked for ({str(error).replace('(?i)', '', 1)}){known}"
+        ) from None
     return contains
 
 

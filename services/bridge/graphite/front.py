@@ -25,6 +25,7 @@ from services.bridge.reading import DEFAULT_POINTS, EARLIEST, MOST_POINTS, Exact
 from services.bridge.refusal import Refused, unavailable, unreadable
 from services.bridge.streams import Outcome, Wanted
 from sisock.errors import NodeError, RouterAbsent
+from sisock.moments import iso
 
 VERSION = "1.1.10"
 """The version of Graphite whose API this is, as far as it goes."""
@@ -183,7 +184,7 @@ class Graphite:
         start = max(read_time("from", form.one("from", "-24h"), now), EARLIEST)
         end = read_time("until", form.one("until", "now"), now)
         if end <= start:
-            raise unreadable(f"the time range is empty: it begins at {start:.0f} and ends at {end:.0f} (UNIX seconds)")
+            raise unreadable(f"the time range is empty: 'until' is {iso(end, 0)}, and 'from' {iso(start, 0)}")
         return start, end
 
     def _tree(self, call: Call, *, wild: bool) -> Tree:
