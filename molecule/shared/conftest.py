@@ -5,14 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from seen import Bridge, Program
+from seen import BRIDGE_PORT, Bridge, Program
 from testinfra.host import Host
 
 
 @pytest.fixture(scope="module")
-def bridge(host: Host) -> Bridge:
+def bridge(host: Host, site: dict[str, Any]) -> Bridge:
     """The bridge of the host."""
-    return Bridge(host)
+    return Bridge(host, site.get("site_bridge_port", BRIDGE_PORT))
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,19 @@
 """Fresh Debian hosts for Molecule: systemd is PID 1, reached over SSH, on a private bridge with NAT.
 
 ``nspawn_hosts.py possible`` says in one line why hosts can't be made here, if so (exit status 3).
-``nspawn_hosts.py up RUN_KEY`` reads ``[{"name": .., "suite": ..}, ..]`` from stdin, makes and starts the hosts of that
-run and prints Molecule's instance configuration as JSON. ``nspawn_hosts.py down RUN_KEY`` removes all that `up` made.
+``nspawn_hosts.py up RUN_KEY`` reads ``[{"name": .., "suite": .., "converged": ..}, ..]`` from stdin, makes and starts
+the hosts of that run and prints Molecule's instance configuration as JSON. ``nspawn_hosts.py down RUN_KEY`` removes all
+that `up` made. ``nspawn_hosts.py keep RUN_KEY NAME`` shuts a host down, keeps its root for hosts that begin converged,
+and starts it again. ``nspawn_hosts.py cut RUN_KEY NAME`` kills all its processes at once and starts it again.
+``nspawn_hosts.py bare RUN_KEY NAME`` puts a bare host into its place and prints the path of the hosts' keys.
 
 RUN_KEY is the scenario's ephemeral directory, which no two runs share: each run has a bridge, a network, an nftables
 table, control groups and a folder below the cache of its own, all named after it. A run that was killed is recognised
 by having no living host, or by its ephemeral directory being gone, and is removed by the next `up` of anyone.
 
 The cache is ``$SISOCK_MOLECULE_CACHE``, by default ``~/.cache/sisock-molecule``. A base root is made there once for a
-suite (about a minute), and each host is a copy of it.
+suite (about a minute), and each host is a copy of it; one that is to begin converged is a copy of a kept root, if there
+is one that was made of the very sources that lie in the checkout.
 """
 
 import fcntl
@@ -28,7 +32,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 USER = "astronomer"
 POOL = ipaddress.ip_network("10.213.0.0/16")
@@ -48,6 +52,12 @@ CARRIED = (
     "http_proxy", "https_proxy", "no_proxy",
 )  # fmt: skip
 BOOT_SECONDS = 120
+SHUTDOWN_SECONDS = 90
+CHECKOUT = Path(__file__).resolve().parents[2]
+# What a converged host is made of, and the folders therein that are none of it.
+SOURCES = ("files", "inventories/demo", "molecule/default", "playbooks", "pyproject.toml", "requirements", "roles",
+           "services", "sisock")  # fmt: skip
+LEFT_OUT = {"__pycache__", "node_modules"}
 # Every host sees cgroup2 alone, whatever this machine still has beside it: systemd 256 and later run on nothing else.
 HOST_ENVIRONMENT = {"UNIFIED_CGROUP_HIERARCHY": "1"}
 # systemd-nspawn ends with 133 when the host asked for a reboot and no service manager started it. It must not share
@@ -68,6 +78,7 @@ class Wanted(TypedDict):
 
     name: str
     suite: str
+    converged: NotRequired[bool]
 
 
 class Instance(TypedDict):
@@ -93,6 +104,22 @@ def main(arguments: list[str]) -> int:
             case ["down", key]:
                 with locked():
                     Run(key).remove()
+            case ["keep", key, name]:
+                keep(Run(key), name)
+            case ["cut", key, name]:
+                run = Run(key)
+                with locked():
+                    run.cut(name)
+                    run.boot(name)
+                run.wait(name)
+            case ["bare", key, name]:
+                run = Run(key)
+                with locked():
+                    run.cut(name)
+                    run.wipe(name)
+                    run.boot(name)
+                run.wait(name)
+                print(run.folder / "known_hosts")
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2
@@ -125,13 +152,14 @@ def up(run: "Run", wanted: list[Wanted]) -> list[Instance]:
         run.remove()
         for other in Run.abandoned():
             other.remove()
-        bases = {host["suite"]: base_root(host["suite"]) for host in wanted}
+        roots = [root_to_begin_from(host) for host in wanted]
         run.make(len(wanted))
-        for number, host in enumerate(wanted):
-            run.start(host["name"], run.address(number), bases[host["suite"]])
+        for number, (host, root) in enumerate(zip(wanted, roots, strict=True)):
+            run.install(host["name"], run.address(number), root)
+            run.boot(host["name"])
     instances = []
     for number, host in enumerate(wanted):
-        run.wait(host["name"], run.address(number))
+        run.wait(host["name"])
         instances.append(
             Instance(
                 instance=host["name"],
@@ -142,6 +170,23 @@ def up(run: "Run", wanted: list[Wanted]) -> list[Instance]:
             )
         )
     return instances
+
+
+def keep(run: "Run", name: str) -> None:
+    """Keep the root of a host, shut down in order, for those that begin converged; then start the host again."""
+    root, digest = run.folder / name, (run.folder / "sources").read_text()
+    with locked():
+        run.shut_down(name)
+        kept = cache() / f"converged-{suite_of(root)}-{digest}"
+        # What was changed since the host was made is not in its root.
+        if digest == sources() and not kept.exists():
+            for older in cache().glob(f"converged-{suite_of(root)}-*"):
+                shutil.rmtree(older)
+            unfinished = kept.with_suffix(".unfinished")
+            call("cp", "--archive", "--reflink=auto", str(root), str(unfinished))
+            unfinished.rename(kept)
+        run.boot(name)
+    run.wait(name)
 
 
 class Run:
@@ -165,13 +210,13 @@ class Run:
         commands = {pid: Path(f"/proc/{pid}/cmdline") for pid in pids}
         return [pid for pid, command in commands.items() if command.exists() and self.name in command.read_text()]
 
-    def living(self) -> list[Path]:
-        """Return the control groups of the run in which a process lives."""
-        return [group for group in self.cgroups() if "populated 1" in (group / "cgroup.events").read_text()]
+    def living(self, name: str = "*") -> list[Path]:
+        """Return the control groups of a host, or of all of the run, in which a process lives."""
+        return [group for group in self.cgroups(name) if "populated 1" in (group / "cgroup.events").read_text()]
 
-    def cgroups(self) -> list[Path]:
-        """Return the control groups of the run's hosts, in the cgroup2 hierarchy."""
-        return [group for mount in cgroup_mounts()[:1] for group in mount.glob(f"{self.name}-*")]
+    def cgroups(self, name: str = "*") -> list[Path]:
+        """Return the control groups of a host, or of all of the run, in the cgroup2 hierarchy."""
+        return [group for mount in cgroup_mounts()[:1] for group in mount.glob(f"{self.name}-{name}")]
 
     def address(self, number: int) -> ipaddress.IPv4Interface:
         """Return the address of the numbered host; -1 is this machine's own on the bridge."""
@@ -183,6 +228,7 @@ class Run:
         self.folder.mkdir(parents=True, mode=0o700)
         (self.folder / "key").write_text(self.key)
         call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(self.folder / "id_ed25519"))
+        (self.folder / "sources").write_text(sources())
         (self.folder / "network").write_text(str(free_network(hosts)))
         call("ip", "link", "add", self.name, "type", "bridge")
         call("ip", "address", "add", str(self.address(-1)), "dev", self.name)
@@ -195,14 +241,19 @@ class Run:
             (cache() / "forwarding-was-off").touch()
             forwarding.write_text("1")
 
-    def start(self, name: str, address: ipaddress.IPv4Interface, base: Path) -> None:
-        """Make a host from the base root and start it."""
+    def install(self, name: str, address: ipaddress.IPv4Interface, origin: Path) -> None:
+        """Make the root of a host from another one."""
         root = self.folder / name
-        call("cp", "--archive", "--reflink=auto", str(base), str(root))
+        call("cp", "--archive", "--reflink=auto", str(origin), str(root))
         settle(root, name, address, gateway=self.address(-1), public_key=self.folder / "id_ed25519.pub")
         host_key = (root / "etc/ssh/ssh_host_ed25519_key.pub").read_text()
         with (self.folder / "known_hosts").open("a") as known_hosts:
             known_hosts.write(f"{address.ip} {host_key}")
+        (self.folder / f"{name}.address").write_text(str(address.ip))
+
+    def boot(self, name: str) -> None:
+        """Start a host."""
+        root = self.folder / name
         groups = [mount / f"{self.name}-{name}" for mount in cgroup_mounts()]
         for group in groups:
             group.mkdir(exist_ok=True)
@@ -211,7 +262,7 @@ class Run:
             *(f"--directory={root}", f"--machine={self.name}-{name}", f"--hostname={name}"),
             *(f"--network-bridge={self.name}", "--resolv-conf=off", "--timezone=off"),
         ]
-        with (self.folder / f"{name}.console").open("wb") as console:
+        with (self.folder / f"{name}.console").open("ab") as console:
             keeper = subprocess.Popen(
                 ["sh", "-c", KEEP, "keep", *command],
                 env={**os.environ, "HOST_CGROUPS": " ".join(map(str, groups)), **HOST_ENVIRONMENT},
@@ -222,12 +273,45 @@ class Run:
             )
         (self.folder / f"{name}.keeper").write_text(str(keeper.pid))
 
-    def wait(self, name: str, address: ipaddress.IPv4Interface) -> None:
+    def shut_down(self, name: str) -> None:
+        """Let a host end in order."""
+        keeper = (self.folder / f"{name}.keeper").read_text()
+        nspawn = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+        os.kill(int(nspawn[0]), signal.SIGTERM)
+        deadline = time.monotonic() + SHUTDOWN_SECONDS
+        while self.living(name):
+            if time.monotonic() > deadline:
+                raise HostError(f"host {name} did not end in {SHUTDOWN_SECONDS} s; see {self.folder}/{name}.console")
+            time.sleep(0.2)
+
+    def cut(self, name: str = "*") -> None:
+        """Kill every process of a host, or of all of them, at once."""
+        for group in self.cgroups(name):
+            (group / "cgroup.kill").write_text("1")
+        deadline = time.monotonic() + 20
+        while living := self.living(name):
+            if time.monotonic() > deadline:
+                raise HostError(f"processes of {self.name} did not end when killed: see {living[0]}/cgroup.procs")
+            time.sleep(0.1)
+        # The kernel takes the host's network interface away in its own time; one that is started again needs the name.
+        link = ["ip", "link", "delete", f"vb-{self.name}-{name}"]
+        if shutil.which("ip"):
+            subprocess.run(link, stderr=subprocess.DEVNULL, check=False)
+
+    def wipe(self, name: str) -> None:
+        """Put a bare root in the place of a host's, under the same name and address."""
+        root, address = self.folder / name, (self.folder / f"{name}.address").read_text()
+        base = base_root(suite_of(root))
+        shutil.rmtree(root)
+        self.install(name, ipaddress.IPv4Interface(f"{address}/{self.address(-1).network.prefixlen}"), base)
+
+    def wait(self, name: str) -> None:
         """Wait until a host's SSH server answers."""
+        address = (self.folder / f"{name}.address").read_text()
         deadline = time.monotonic() + BOOT_SECONDS
         while time.monotonic() < deadline:
             try:
-                with socket.create_connection((str(address.ip), 22), timeout=2) as connection:
+                with socket.create_connection((address, 22), timeout=2) as connection:
                     if connection.recv(4) == b"SSH-":
                         return
             except OSError:
@@ -239,15 +323,7 @@ class Run:
         """Stop the hosts and remove everything the run made; what is already gone is passed over."""
         for keeper in self.keepers():
             os.kill(keeper, signal.SIGKILL)
-        for group in self.cgroups():
-            (group / "cgroup.kill").write_text("1")
-        deadline = time.monotonic() + 20
-        while self.living():
-            if time.monotonic() > deadline:
-                raise HostError(
-                    f"processes of {self.name} did not end when killed: see {self.living()[0]}/cgroup.procs"
-                )
-            time.sleep(0.1)
+        self.cut()
         for mount in cgroup_mounts():
             for group in mount.glob(f"{self.name}-*"):
                 for folder in sorted((g for g in group.rglob("*") if g.is_dir()), reverse=True):
@@ -294,10 +370,31 @@ def base_root(suite: str) -> Path:
     return base
 
 
+def root_to_begin_from(host: Wanted) -> Path:
+    """Return the kept root that a host asks for, or the base root of its suite."""
+    kept = cache() / f"converged-{host['suite']}-{sources()}"
+    return kept if host.get("converged") and kept.exists() else base_root(host["suite"])
+
+
+def sources() -> str:
+    """Digest what a converged host is made of."""
+    digest = hashlib.sha256(mirror().encode())
+    for source in SOURCES:
+        for path in sorted([CHECKOUT / source, *(CHECKOUT / source).rglob("*")]):
+            if path.is_file() and not LEFT_OUT & set(path.parts):
+                digest.update(f"{path.relative_to(CHECKOUT)} {hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+    return digest.hexdigest()[:12]
+
+
+def suite_of(root: Path) -> str:
+    """Return the suite that a root was made of."""
+    return next(line.split()[2] for line in (root / "etc/apt/sources.list").read_text().splitlines() if line)
+
+
 def settle(
     root: Path, name: str, address: ipaddress.IPv4Interface, gateway: ipaddress.IPv4Interface, public_key: Path
 ) -> None:
-    """Give a copy of the base root its identity, its network and the machine's installer settings."""
+    """Give a copy of a root its identity, its network and the machine's installer settings."""
     etc = root / "etc"
     (etc / "hostname").write_text(f"{name}\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
@@ -312,7 +409,7 @@ def settle(
         old_key.unlink()
     call("ssh-keygen", "-q", "-A", "-f", str(root))
     ssh_folder = root / "home" / USER / ".ssh"
-    ssh_folder.mkdir(mode=0o700)
+    ssh_folder.mkdir(mode=0o700, exist_ok=True)
     shutil.copy(public_key, ssh_folder / "authorized_keys")
     call("chroot", str(root), "chown", "--recursive", f"{USER}:", f"/home/{USER}/.ssh")
     for folder in (Path("/etc/apt/apt.conf.d"), Path("/etc/apt/auth.conf.d"), Path("/etc/apt/trusted.gpg.d")):
@@ -323,12 +420,12 @@ def settle(
         shutil.copy("/etc/pip.conf", etc / "pip.conf")
     if Path("/etc/npmrc").exists():
         shutil.copy("/etc/npmrc", etc / "npmrc")
-    suite = next(line.split()[2] for line in (etc / "apt/sources.list").read_text().splitlines() if line)
-    sources = [f"deb {mirror()} {suite} main", f"deb {mirror()} {suite}-updates main"]
+    suite = suite_of(root)
+    packages = [f"deb {mirror()} {suite} main", f"deb {mirror()} {suite}-updates main"]
     if mirror("-security"):
-        sources.append(f"deb {mirror('-security')} {suite}-security main")
-    (etc / "apt/sources.list").write_text("\n".join(sources) + "\n")
-    with (etc / "environment").open("a") as environment:
+        packages.append(f"deb {mirror('-security')} {suite}-security main")
+    (etc / "apt/sources.list").write_text("\n".join(packages) + "\n")
+    with (etc / "environment").open("w") as environment:
         for variable, value in os.environ.items():
             # A folder of this machine means nothing inside.
             known_inside = not value.startswith("/") or (root / value.lstrip("/")).exists()

@@ -10,11 +10,13 @@ from typing import Any
 
 from testinfra.host import Host
 
-BRIDGE = "http://127.0.0.1:5000"
+BRIDGE_PORT = 5000
 PUBLISH_PERIOD = 2.0
 """Seconds between messages of a FakeDataAgent: it reports every second, and its feed holds back what is younger."""
 FRESH = PUBLISH_PERIOD + 2.0
 """Seconds of age that the newest sample of a live field may have."""
+BACK_AFTER_BOOT = 120.0
+"""Seconds within which a host that was started again serves again."""
 MOST_POINTS = 11000
 """Points that the bridge gives of one field in one reply."""
 
@@ -45,8 +47,8 @@ class Program:
 class Bridge:
     """The bridge, asked on the host, where it listens on the loopback interface only."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, host: Host, port: int = BRIDGE_PORT) -> None:
+        self._host, self._address = host, f"http://127.0.0.1:{port}"
 
     def search(self) -> set[str]:
         """Return the names of all fields."""
@@ -79,11 +81,21 @@ class Bridge:
         return {name: age for name, age in ages.items() if age > FRESH}
 
     def _ask(self, path: str, body: dict[str, Any]) -> tuple[float, Any]:
-        done = self._host.run("python3 -c %s %s %s", _ASK, BRIDGE + path, json.dumps(body))
+        done = self._host.run("python3 -c %s %s %s", _ASK, self._address + path, json.dumps(body))
         if done.failed:
             raise BridgeSilent(done.stderr.strip().rpartition("\n")[2])
         answered, reply = done.stdout.split(" ", 1)
         return float(answered), json.loads(reply)
+
+
+def serves(
+    programs: Callable[[], dict[str, Program]], bridge: Bridge, live_fields: Callable[[set[str]], dict[str, str]]
+) -> bool:
+    """Whether every program runs, and the newest sample of each live field is fresh."""
+    if {each.state for each in programs().values()} != {"RUNNING"}:
+        return False
+    fields = live_fields(bridge.search())
+    return bool(fields) and not bridge.stale(fields)
 
 
 def until(deadline: float, done: Callable[[], bool]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import yaml
 
 Program = dict[str, Any]
+
+# What stays the same while a program runs.
+_RUNNING = re.compile(r"(?P<program>\S+ +RUNNING +pid \d+),")
 
 
 def supervised_servers(
@@ -94,25 +98,94 @@ def _digest(files: Iterable[Path]) -> str:
 
 
 def supervised_agents(
-    agents: Iterable[Mapping[str, Any]], command: str, environment: Mapping[str, Any]
+    agents: Iterable[Mapping[str, Any]], command: str, manager_command: str, environment: Mapping[str, Any]
 ) -> list[Program]:
-    """One program per OCS agent of `ocs_agents`.
+    """One program per OCS agent of `ocs_agents` that supervisor runs; with a HostManager, that one runs the others.
 
     An agent reads its arguments from the site configuration; their digest is in its environment, so that the agent
-    whose arguments changed is restarted, and no other.
+    whose arguments changed is restarted, and no other; and HostManager, when one that it runs has changed.
+
+    Parameters
+    ----------
+    agents
+        The list, as the inventory gives it.
+    command, manager_command
+        What starts an agent, and a HostManager; the name of the instance follows.
+    environment
+        What every agent is started with.
     """
-    return [
-        {
-            "name": agent["instance_id"],
-            "command": f"{command} --instance-id {agent['instance_id']}",
-            "user": "ocs",
-            "environment": {
-                **environment,
-                "OCS_AGENT_DIGEST": hashlib.sha256(json.dumps(dict(agent), sort_keys=True).encode()).hexdigest()[:12],
-            },
-        }
-        for agent in agents
+    everyone = [dict(agent) for agent in agents]
+    managers = [agent for agent in everyone if agent["class"] == "HostManager"]
+    others = [agent for agent in everyone if agent["class"] != "HostManager"]
+    managed = [agent for agent in others if managers and agent.get("manage") != "ignore"]
+    alone = [agent for agent in others if agent not in managed]
+    return [_supervised_agent([agent], command, environment) for agent in alone] + [
+        _supervised_agent([manager, *managed], manager_command, environment) for manager in managers
     ]
+
+
+def _supervised_agent(agents: list[dict[str, Any]], command: str, environment: Mapping[str, Any]) -> Program:
+    """Write the program of the first agent, which is made anew when any of them changes."""
+    digest = hashlib.sha256("\n".join(json.dumps(agent, sort_keys=True) for agent in agents).encode())
+    return {
+        "name": agents[0]["instance_id"],
+        "command": f"{command} --instance-id {agents[0]['instance_id']}",
+        "user": "ocs",
+        "environment": {**environment, "OCS_AGENT_DIGEST": digest.hexdigest()[:12]},
+    }
+
+
+def instruments(agents: Iterable[Mapping[str, Any]], classes_file: str) -> list[str]:
+    """Instance ids of agents that speak to an instrument, which may be switched off: all that are not OCS's own.
+
+    Parameters
+    ----------
+    agents
+        Those of all hosts.
+    classes_file
+        YAML file that says which classes of agents each package brings.
+    """
+    own = yaml.safe_load(Path(classes_file).read_text(encoding="utf-8"))["ocs"]["classes"]
+    return [agent["instance_id"] for agent in agents if agent["class"] not in own]
+
+
+def steady_servers(
+    servers: Iterable[Mapping[str, Any]], agents: Iterable[Mapping[str, Any]], classes_file: str
+) -> list[str]:
+    """Names of the servers that show samples whatever is switched off: all but those of one instrument.
+
+    Parameters
+    ----------
+    servers, agents
+        Those of all hosts.
+    classes_file
+        As `instruments` has it.
+    """
+    agents = list(agents)
+    steady = {agent["instance_id"] for agent in agents} - set(instruments(agents, classes_file))
+    return [server["name"] for server in servers if (_target(server) or None) in (None, *steady)]
+
+
+def restless_programs(before: Iterable[str], after: Iterable[str]) -> list[str]:
+    """Names of the programs that do not run, or that have been started anew in between.
+
+    Parameters
+    ----------
+    before, after
+        Lines of `supervisorctl status`, two times.
+
+    Examples
+    --------
+    >>> restless_programs(["ocs:a RUNNING pid 7, uptime 0:00:01"], ["ocs:a RUNNING pid 9, uptime 0:00:02"])
+    ['ocs:a']
+    """
+    running = {match["program"] for line in before if (match := _RUNNING.match(line))}
+    return [line.split()[0] for line in after if not (match := _RUNNING.match(line)) or match["program"] not in running]
+
+
+def _target(server: Mapping[str, Any]) -> str:
+    by_default = server["name"] if server["type"] == "thermometry" else ""
+    return str((server.get("settings") or {}).get("TARGET") or by_default)
 
 
 def environment_texts(settings: Mapping[str, Any] | None) -> dict[str, str]:
@@ -138,4 +211,7 @@ class FilterModule:
             "site_server_files": site_server_files,
             "supervised_agents": supervised_agents,
             "environment_texts": environment_texts,
+            "instruments": instruments,
+            "steady_servers": steady_servers,
+            "restless_programs": restless_programs,
         }

@@ -17,6 +17,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 # Variables of an inventory that are not a role's: Ansible's, Molecule's, and those that a site keeps for itself.
 _FREE_PREFIXES = ("ansible_", "molecule_", "local_")
 _LISTENING = "0A"
+# What a HostManager may be asked to do with an agent.
+_MANAGED = ("host/up", "host/down", "ignore")
 # What supervisor's configuration cannot hold in the value of an environment variable.
 _UNWRITABLE = re.compile(r"[\"\r\n]|\s[;#]")
 _KINDS: Mapping[str, Callable[[Any], Any]] = {"int": int, "float": float}
@@ -189,16 +191,64 @@ def setting_problems(settings: Any, variable: str, service_dir: str) -> list[str
     return _settings(variable, settings, spec["options"])
 
 
-def agent_problems(agents: Any) -> list[str]:
-    """What is wrong with `ocs_agents`."""
+def agent_problems(agents: Any, classes_file: str, own_lock: str = "") -> list[str]:
+    """What is wrong with `ocs_agents`.
+
+    Parameters
+    ----------
+    agents
+        The list, as the inventory gives it.
+    classes_file
+        YAML file that says which classes of agents each package brings.
+    own_lock
+        Lock file of the site's own, which may bring agents of any class; empty for none.
+    """
+    packages = yaml.safe_load(Path(classes_file).read_text(encoding="utf-8"))
+    classes = sorted(name for package in packages.values() for name in package["classes"])
     problems: list[str] = []
+    managers = []
     for where, agent in _items("ocs_agents", agents, "instance_id", problems):
-        problems += _keys(where, agent, ("class", "instance_id"), ("arguments",))
+        problems += _keys(where, agent, ("class", "instance_id"), ("arguments", "manage"))
+        kind, manage = agent.get("class"), agent.get("manage")
+        managers += [where] * (kind == "HostManager")
+        if kind is not None and kind not in classes and not own_lock:
+            problems.append(
+                f"{where}: no agent of {' or '.join(packages)} has the class {kind!r}; {_nearest(str(kind), classes)}"
+                "For one of your own, set ocs_lock to a lock file that brings its package."
+            )
+        if manage is not None and manage not in _MANAGED:
+            problems.append(f"{where}: manage is {manage!r}; take one of {', '.join(_MANAGED)}.")
         arguments = agent.get("arguments") or []
         if not isinstance(arguments, Sequence) or not all(_is_argument(argument) for argument in arguments):
             problems.append(
                 f"{where}: arguments must be a list of lists, such as [[--mode, acq], [--sample-rate, 10]]."
             )
+    if len(managers) > 1:
+        problems.append(f"{' and '.join(managers)} are both of class HostManager; a host has one at most.")
+    if not managers and isinstance(agents, Sequence) and any("manage" in each for each in agents):
+        problems.append("ocs_agents: `manage` is for a HostManager, and there is none; add one, or leave it out.")
+    return problems
+
+
+def target_problems(servers: Any, instances: Iterable[str]) -> list[str]:
+    """Servers whose TARGET is nearly, but not quite, the instance id of an agent.
+
+    One that is far from all may be an agent that others run.
+
+    Parameters
+    ----------
+    servers
+        `sisock_servers`, as the inventory gives it.
+    instances
+        Instance ids of the agents of all hosts.
+    """
+    known = sorted(map(str, instances))
+    problems = []
+    for where, server in _items("sisock_servers", servers, "name", []):
+        settings = server.get("settings")
+        target = str(settings.get("TARGET") or "") if isinstance(settings, Mapping) else ""
+        if target and target not in known and (near := difflib.get_close_matches(target, known, n=1, cutoff=0.8)):
+            problems.append(f"{where}: TARGET is {target!r}, and no agent of ocs_agents; did you mean {near[0]!r}?")
     return problems
 
 
@@ -440,5 +490,6 @@ class FilterModule:
             "server_problems": server_problems,
             "site_server_problems": site_server_problems,
             "agent_problems": agent_problems,
+            "target_problems": target_problems,
             "port_problems": port_problems,
         }

@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     fields.add_argument("--node", metavar="SERVER", help="only those of one data server")
     fields.add_argument("--regex", action="store_true", help="take the pattern for a regular expression (RE2)")
     status = command(
-        "status", "router, hub, certificates, and data servers with their newest samples; exit status 1 if anything is wrong",
+        "status", "router, hub, certificates, data servers, their newest samples; exit status 1 if anything is wrong",
         commands.status,
     )  # fmt: skip
     get = command("get", "samples, as a table or into a file", commands.get, more=_TIMES)

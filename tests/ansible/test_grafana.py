@@ -80,7 +80,9 @@ def play(*options: str, tasks_from: str = "main", **variables: Any) -> str:
     wrote = "".join(
         f"cat >{path} <<'END'\n{yaml.safe_dump(what)}END\n" for path, what in zip(here, (plays, hosts), strict=True)
     )
-    return f"{wrote}ansible-playbook --inventory {here[1]} {' '.join(options)} {here[0]}\n"
+    # Those of a playbook are beside it.
+    filters = f"ANSIBLE_FILTER_PLUGINS={ROOT}/playbooks/filter_plugins"
+    return f"{wrote}{filters} ansible-playbook --inventory {here[1]} {' '.join(options)} {here[0]}\n"
 
 
 def changed(output: str) -> list[str]:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from migrate.__main__ import find, migrated
+from migrate.inventory import write
+
 ROOT = Path(__file__).parents[2]
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
@@ -40,11 +43,13 @@ def _validate(play: Play, site: Path, *options: str) -> str:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the playbook wants root, although it only looks")
-def test_the_demonstration_and_the_template_are_sound(ansible_playbook: Play, tmp_path: Path) -> None:
+def test_the_demonstration_the_template_and_a_migrated_site_are_sound(ansible_playbook: Play, tmp_path: Path) -> None:
     template = Path(shutil.copytree(ROOT / "inventories/template", tmp_path / "template"))
     (template / "host_vars").mkdir()
     (template / "host_vars/monitor.yml").write_text("ansible_connection: local\n")
-    for site in (ROOT / "inventories/demo", template):
+    inventory, _ = migrated(*find(ROOT / "tests/migrate/manual"))
+    write(inventory, tmp_path / "yale", "yale", "localhost", "")
+    for site in (ROOT / "inventories/demo", template, tmp_path / "yale"):
         # The fixed ports of this machine are not the matter here.
         said = _validate(ansible_playbook, site, "-e", '{"site_ports": [], "site_release": "Debian 12"}')
         assert "failed=0" in said, said
@@ -82,7 +87,7 @@ def test_a_port_that_somebody_else_holds_is_refused(ansible_playbook: Play, site
     assert "set site_bridge_port to a free port" in said
 
 
-def test_a_second_host_is_refused(ansible_playbook: Play, site: Path) -> None:
+def test_a_second_router_is_refused(ansible_playbook: Play, site: Path) -> None:
     path = site / "hosts.yml"
-    path.write_text(path.read_text().replace("  hosts:\n", "  hosts:\n    other: {ansible_connection: local}\n", 1))
-    assert "has 2 hosts; this release puts all groups on one" in _validate(ansible_playbook, site)
+    path.write_text(path.read_text() + "\nrouter:\n  hosts:\n    other: {ansible_connection: local}\n")
+    assert "The group 'router' has 2 hosts" in _validate(ansible_playbook, site)

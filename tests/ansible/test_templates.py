@@ -25,7 +25,7 @@ GROUPS = {
     "servers": "{{ sisock_servers | supervised_servers(sisock_python, sisock_environment, sisock_data_nodes, "
     "site_servers_dir, sisock_servers_dir) }}",
     "grafana": "{{ [grafana_dashboards_program, grafana_server_program] }}",
-    "ocs": "{{ ocs_agents | supervised_agents('ocs-agent-cli', {}) }}",
+    "ocs": "{{ ocs_agents | supervised_agents('ocs-agent-cli', 'run', {}) }}",
 }
 
 

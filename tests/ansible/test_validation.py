@@ -1,13 +1,17 @@
 """What is wrong with an inventory is said in a sentence that names it, its place and the remedy."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import ocs.plugin
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
+CLASSES = str(ROOT / "roles/ocs/files/agent_classes.yml")
 
 
 def _plugin(name: str) -> ModuleType:
@@ -196,12 +200,58 @@ def test_servers_that_are_no_list_of_mappings_are_refused(nodes: Path, servers: 
     ],
 )
 def test_a_wrong_agent_is_refused(agent: dict[str, Any], words: str) -> None:
-    assert words in "\n".join(validation.agent_problems([agent]))
+    assert words in "\n".join(validation.agent_problems([agent], CLASSES))
 
 
-def test_a_sound_agent_has_no_problem() -> None:
-    agent = {"class": "FakeDataAgent", "instance_id": "faker-1", "arguments": [["--mode", "acq"], ["--rate", 10]]}
-    assert validation.agent_problems([agent]) == []
+@pytest.mark.parametrize("kind", ["FakeDataAgent", "Lakeshore372Agent"])
+def test_a_sound_agent_has_no_problem(kind: str) -> None:
+    agent = {"class": kind, "instance_id": "faker-1", "arguments": [["--mode", "acq"], ["--rate", 10]]}
+    assert validation.agent_problems([agent], CLASSES) == []
+
+
+def test_a_class_of_no_package_is_refused_unless_the_site_has_a_lock_file_of_its_own() -> None:
+    agent = {"class": "Lakeshore732Agent", "instance_id": "a"}
+    (problem,) = validation.agent_problems([agent], CLASSES)
+    assert "no agent of ocs or socs has the class 'Lakeshore732Agent'; did you mean 'Lakeshore372Agent'?" in problem
+    assert "set ocs_lock" in problem
+    assert validation.agent_problems([agent], CLASSES, "own.txt") == []
+
+
+def test_there_is_one_host_manager_at_most_and_manage_is_for_it() -> None:
+    first, second = ({"class": "HostManager", "instance_id": name} for name in ("one", "two"))
+    agent = {"class": "FakeDataAgent", "instance_id": "a", "manage": "host/down"}
+    assert validation.agent_problems([first, agent], CLASSES) == []
+    assert "are both of class HostManager" in "".join(validation.agent_problems([first, second], CLASSES))
+    assert "`manage` is for a HostManager" in "".join(validation.agent_problems([agent], CLASSES))
+    assert "take one of host/up, host/down, ignore" in "".join(
+        validation.agent_problems([first, {**agent, "manage": "docker"}], CLASSES)
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [("faker-slow", ""), ("LSA22YE", ""), ("", ""), ("fakr-slow", "did you mean 'faker-slow'?")],
+)
+def test_a_target_that_is_nearly_an_agents_name_is_refused(target: str, words: str) -> None:
+    server = {"name": "one", "type": "data_feed", "settings": {"TARGET": target}}
+    said = "".join(validation.target_problems([server], ["faker-slow", "registry"]))
+    assert words in said
+    assert bool(words) == bool(said)
+
+
+def test_the_classes_are_those_of_the_versions_that_are_installed() -> None:
+    packages = yaml.safe_load(Path(CLASSES).read_text(encoding="utf-8"))
+    for name, package in packages.items():
+        locked = re.findall(rf"^{name}==(\S+)", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE)
+        assert locked == [package["version"]], f"read the classes of the new {name} into {CLASSES}"
+    assert set(packages["ocs"]["classes"]) == set(ocs.plugin.agents)
+
+
+def test_socs_adds_to_ocs_and_changes_nothing() -> None:
+    """So that an agent of socs that is added changes no other's packages."""
+    pins = [set(re.findall(r"^\S+==\S+", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE))
+            for name in ("ocs", "socs")]  # fmt: skip
+    assert pins[0] < pins[1]
 
 
 _PASSWD = "root:x:0:0::/root:/bin/sh\ncrossbar:x:990:990::/:/bin/false\n"
@@ -264,9 +314,51 @@ def test_a_server_that_reads_the_database_alone_is_told_of_its_password(nodes: P
 
 def test_an_agents_program_changes_with_its_arguments_and_no_other_does() -> None:
     agents = [{"class": "A", "instance_id": name, "arguments": [["--rate", 1]]} for name in ("one", "two")]
-    before = programs.supervised_agents(agents, "cli", {})
+    before = programs.supervised_agents(agents, "cli", "manager", {})
     agents[0]["arguments"] = [["--rate", 2]]
-    after = programs.supervised_agents(agents, "cli", {})
+    after = programs.supervised_agents(agents, "cli", "manager", {})
     assert before[0] != after[0]
     assert before[1] == after[1]
     assert after[0]["command"] == "cli --instance-id one"
+
+
+def test_a_host_manager_runs_the_others_but_for_those_that_it_shall_ignore() -> None:
+    agents: list[dict[str, Any]] = [
+        {"class": "RegistryAgent", "instance_id": "registry", "manage": "ignore"},
+        {"class": "HostManager", "instance_id": "hm"},
+        {"class": "A", "instance_id": "one", "arguments": [["--rate", 1]]},
+        {"class": "A", "instance_id": "two", "manage": "host/down"},
+    ]
+    before = programs.supervised_agents(agents, "cli", "manager", {})
+    assert [program["command"] for program in before] == ["cli --instance-id registry", "manager --instance-id hm"]
+    agents[2]["arguments"] = [["--rate", 2]]
+    after = programs.supervised_agents(agents, "cli", "manager", {})
+    assert (before[0] == after[0], before[1] == after[1]) == (True, False)
+
+
+INSTRUMENTS: list[dict[str, Any]] = [
+    {"class": "RegistryAgent", "instance_id": "registry"},
+    {"class": "Lakeshore372Agent", "instance_id": "LSA22YE"},
+    {"class": "OurOwnAgent", "instance_id": "ours"},
+]
+
+
+def test_an_instrument_is_what_an_agent_speaks_to_that_is_not_ocss_own() -> None:
+    assert programs.instruments(INSTRUMENTS, CLASSES) == ["LSA22YE", "ours"]
+
+
+def test_a_server_of_one_instrument_may_have_nothing_to_show_and_no_other_may() -> None:
+    servers = [
+        {"name": "data_feed", "type": "data_feed"},
+        {"name": "LSA22YE", "type": "thermometry"},
+        {"name": "cryostat", "type": "data_feed", "settings": {"TARGET": "LSA22YE", "FEED": "temperatures"}},
+        {"name": "elsewhere", "type": "data_feed", "settings": {"TARGET": "of-others", "FEED": "a"}},
+        {"name": "registry", "type": "data_feed", "settings": {"TARGET": "registry", "FEED": "a"}},
+    ]
+    assert programs.steady_servers(servers, INSTRUMENTS, CLASSES) == ["data_feed", "registry"]
+
+
+def test_an_agent_that_does_not_stay_up_is_found_also_while_it_runs() -> None:
+    before = ["ocs:a  RUNNING   pid 7, uptime 0:00:01", "ocs:b  RUNNING   pid 8, uptime 0:00:01", "ocs:c  BACKOFF   x"]
+    after = ["ocs:a  RUNNING   pid 7, uptime 0:00:09", "ocs:b  RUNNING   pid 9, uptime 0:00:01", "ocs:c  FATAL   x"]
+    assert programs.restless_programs(before, after) == ["ocs:b", "ocs:c"]

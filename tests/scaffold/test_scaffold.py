@@ -11,6 +11,7 @@ import yaml
 
 from playbooks.filter_plugins import validation
 from scaffold.__main__ import ENTRY, Refused, write_server
+from scaffold.site import write_site
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -104,3 +105,28 @@ def test_the_door_says_what_was_refused_in_a_line() -> None:
     assert done.stderr == (
         "new-server: services/data_nodes/weather exists already; take another name, or change what is there.\n"
     )
+
+
+def test_a_new_site_is_the_template_with_its_name(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "inventories/template", tmp_path / "inventories/template")
+    folder = write_site(tmp_path, "yale")
+    assert yaml.safe_load((folder / "group_vars/all.yml").read_text())["site_name"] == "yale"
+    assert "./appliance validate yale" in (folder / "hosts.yml").read_text()
+    assert {path.relative_to(folder) for path in folder.rglob("*")} == {
+        path.relative_to(ROOT / "inventories/template") for path in (ROOT / "inventories/template").rglob("*")
+    }
+    passes(tmp_path, "yamllint", "--strict", "-c", str(ROOT / ".yamllint"), str(folder))
+    with pytest.raises(Refused, match="inventories/yale exists already"):
+        write_site(tmp_path, "yale")
+
+
+@pytest.mark.parametrize("name", ["", "1st", "../demo", "a b"])
+def test_a_site_of_no_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Refused, match="is no name of a site"):
+        write_site(tmp_path, name)
+
+
+def test_make_new_site_says_what_was_refused_and_how_to_go_on() -> None:
+    done = subprocess.run(["make", "new-site", "NAME=demo"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "new-site: inventories/demo exists already; take another name, or change what is there.\n" in done.stderr

@@ -1,5 +1,11 @@
 """What the host offers to the network: SSH, and nothing of ours."""
 
+import shlex
+import subprocess
+from typing import Any
+
+import pytest
+from doors import open_doors
 from testinfra.host import Host
 
 LOOPBACK = ("127.", "[::1]", "[::ffff:127.")
@@ -17,6 +23,24 @@ def test_only_ssh_is_reached_from_outside(host: Host) -> None:
     """Every other port is bound to the loopback interface."""
     outside = {(address, port) for address, port in listening(host) if not address.startswith(LOOPBACK)}
     assert {port for _, port in outside} == {22}, outside
+
+
+def test_another_machine_finds_no_door_but_sshs(site: dict[str, Any]) -> None:
+    """Of all ports, tried one by one."""
+    assert open_doors(site["ansible_host"]) == {int(site["ansible_port"])}
+
+
+@pytest.mark.parametrize(("port", "path"), [(5000, "/"), (3000, "/api/health")])
+def test_ssh_brings_the_bridge_and_grafana(site: dict[str, Any], port: int, path: str) -> None:
+    """What `ssh -L` forwards answers HTTP."""
+    asked = subprocess.run(
+        [
+            *("ssh", "-i", site["ansible_private_key_file"], *shlex.split(site["ansible_ssh_common_args"])),
+            *("-p", site["ansible_port"], "-W", f"localhost:{port}", f"{site['ansible_user']}@{site['ansible_host']}"),
+        ],
+        input=f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n", capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert asked.stdout.splitlines()[0].split()[1] == "200", asked.stdout
 
 
 def test_no_program_of_ours_takes_datagrams(host: Host) -> None:

@@ -74,6 +74,47 @@ def test_no_secret_is_in_a_file_that_others_read(host: Host) -> None:
     assert holding_a_secret(host, f"{readable} | xargs -0") == ""
 
 
+# What an account may read of what is secret, besides what anybody may: its own.
+OWN = {
+    "crossbar": {"wamp_hub", "wamp_server", "wamp_consumer"},  # in its configuration, which is how it knows them
+    "sisock-reader": {"wamp_server", "db_reader"},
+    "grafana": {"grafana_admin", "grafana_secret_key"},
+    **{f"sisock-{each}": {name} for each, name in (("hub", "wamp_hub"), ("server", "wamp_server"))},
+    **{f"sisock-{each}": {name} for each, name in (("bridge", "wamp_consumer"), ("scanner", "db_scanner"))},
+}
+
+
+@pytest.mark.parametrize("account", sorted(ACCOUNTS))
+def test_an_account_finds_no_secret_but_its_own_in_any_file(host: Host, account: str) -> None:
+    """Whatever it can read where programs and people write: also backups, journals and what was left in /tmp."""
+    readable = (
+        f"setpriv --reuid={account} --regid=$(id -g {account}) --init-groups "
+        "find /etc /home /opt/sisock/servers /root /run /srv /tmp /var -xdev -type f -size -20M -readable -print0"
+        " 2>/dev/null"
+    )
+    others = " ".join(f"{SECRETS}/{secret}" for secret in set(READERS) - OWN.get(account, set()))
+    search = f"for secret in {others}; do cat $secret; echo; done | grep ."
+    assert int(host.check_output(f"{readable} | tr -dc '\\0' | wc -c")) > 100
+    found = f"{readable} | xargs -0 grep --files-with-matches --fixed-strings --file=<({search})"
+    assert host.run(f"bash -c '{found}'").stdout == ""
+
+
+def test_no_private_key_can_be_read_by_others(host: Host) -> None:
+    """Anywhere: keys of certificates as well as of SSH; what packages bring as examples is nobody's secret."""
+    readable = (
+        "setpriv --reuid=nobody --regid=nogroup --clear-groups find / -xdev -path /proc -prune -o -path /usr -prune -o"
+        " -path /opt -prune -o -type f -size -100k -readable -print0 2>/dev/null"
+    )
+    found = f'{readable} | xargs -0 grep --files-with-matches --text --regexp="-----BEGIN [A-Z ]*PRIVATE KEY-----"'
+    assert host.run(f"bash -c '{found}'").stdout == ""
+
+
+def test_nobody_but_root_writes_where_secrets_lie(host: Host) -> None:
+    """Neither the folders nor anything in them."""
+    places = f"{SECRETS} /etc/sisock/tls /etc/sisock /etc/mysql /etc/supervisor"
+    assert host.check_output(f"find {places} ! -type l \\( ! -user root -o -perm /022 \\) -print") == ""
+
+
 def test_no_secret_is_in_a_log(host: Host) -> None:
     """Neither in the files below /var/log, nor in the journal."""
     assert host.run("find /var/log -type f -size +0").stdout

@@ -9,7 +9,8 @@ from testinfra.host import Host
 # What Debian's packages make when they are installed or taken away; MariaDB stays with its databases unless asked.
 OF_PACKAGES = (
     *("/etc/alternatives/", "/etc/rc", "/etc/ld.so.cache", "/etc/mysql/", "/var/lib/mysql", "mysql"),
-    "/etc/systemd/system/multi-user.target.wants/mariadb.service",
+    *("/etc/systemd/system/multi-user.target.wants/mariadb.service", "/var/log/mysql"),
+    "/etc/systemd/system/timers.target.wants/logrotate.timer",
 )
 # The accounts stay with the data and the dashboards that they own.
 KEPT = {"/data", "ocs", "/var/lib/ocs", "grafana", "/var/lib/grafana"}

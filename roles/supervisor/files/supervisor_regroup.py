@@ -6,6 +6,7 @@ groups, it does the whole update of these and prints one line for each program o
 """
 
 import sys
+import time
 from collections.abc import Collection
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
@@ -74,14 +75,20 @@ def update(server: Any, groups: Collection[str]) -> list[str]:
         server.supervisor.stopProcessGroup(group)
         server.supervisor.removeProcessGroup(group)
         touched.append(f"{group}: removed")
+    # All at once: after an upgrade, each second counts once and not for every program.
+    outdated = [f"{group}:{name}" for group in changed for name in server.regroup.outdated(group)]
+    for name in outdated:
+        try:
+            wait = False
+            server.supervisor.stopProcess(name, wait)
+        except Fault as fault:
+            if fault.faultCode != Faults.NOT_RUNNING:
+                raise
+        touched.append(f"{name}: stopped")
+    # Supervisord kills what does not stop in time.
+    while any(server.supervisor.getProcessInfo(name)["state"] not in STOPPED_STATES for name in outdated):
+        time.sleep(0.05)
     for group in changed:
-        for name in server.regroup.outdated(group):
-            try:
-                server.supervisor.stopProcess(f"{group}:{name}")
-            except Fault as fault:
-                if fault.faultCode != Faults.NOT_RUNNING:
-                    raise
-            touched.append(f"{group}:{name}: stopped")
         touched += [f"{group}:{name}: started" for name in server.regroup.replace(group)]
     for group in added:
         server.supervisor.addProcessGroup(group)

@@ -191,6 +191,21 @@ def test_a_status_where_all_is_well_succeeds_and_one_without_router_says_where_t
     assert said.err.endswith("not connected to the WAMP router; look at 'supervisorctl status router:'\n")
 
 
+def test_the_status_fails_when_a_certificate_ends_soon(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    files = f"-keyout {tmp_path}/key -out {tmp_path}/router.crt"
+    made = f"openssl req -x509 -newkey ed25519 -nodes -days 30 -subj /CN=x {files}"
+    subprocess.run(made.split(), check=True, capture_output=True)
+    for days, failed in ((21.0, 0), (40.0, 1)):
+        with serving({"live": live()}, CERTIFICATES=[f"{tmp_path}/router.crt"], CERTIFICATE_DAYS=days) as at:
+            monkeypatch.setenv("SISOCK_URL", f"http://127.0.0.1:{at.port}")
+            assert main(["status"]) == failed
+        said = capsys.readouterr()
+        assert re.search(r"^certificate router.crt: lasts until 20\S+Z$", said.out, re.MULTILINE)
+        assert ("renew it: ./appliance renew_tls SITE" in said.err) == bool(failed)
+
+
 @pytest.mark.parametrize(
     ("typed", "status", "said"),
     [
