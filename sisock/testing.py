@@ -93,9 +93,10 @@ class _Asking:
         self.operators: frozenset[str] = getattr(server, "operators", frozenset())
         self._get_fields, self._get_data = server.get_fields, server.get_data
         if isinstance(server, DataNodeServer):
-            if type(server).get_fields is DataNodeServer.get_fields:
+            # Of a server that answers some of it at once, this is what answers all.
+            if type(server).get_fields_blocking is not DataNodeServer.get_fields_blocking:
                 self._get_fields = server.get_fields_blocking
-            if type(server).get_data is DataNodeServer.get_data:
+            if type(server).get_data_blocking is not DataNodeServer.get_data_blocking:
                 self._get_data = server.get_data_blocking
 
     def fields(self, start: float, end: float) -> FieldsReply:

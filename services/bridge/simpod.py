@@ -19,8 +19,6 @@ from sisock.uris import SEPARATOR
 
 _TYPE = "simpod-json-datasource"
 _ANNOTATION = "Anno"
-_LISTS = ("nodes", "fields", "names")
-"""What a variable may list."""
 _MOST_METRICS, _MOST_OPTIONS = 1000, 2000
 """More of them freeze the editor, which loads and draws them all."""
 
@@ -169,11 +167,9 @@ def _values(payload: object, known: frozenset[str]) -> list[str]:
     asked: Mapping[str, Any] = payload if isinstance(payload, dict) else {}
     text = {key: value.strip() for key, value in asked.items() if isinstance(value, str)}
     target = text.get("target", "")
-    if (listed := text.get("list")) not in (None, "", *_LISTS):
-        raise unreadable(f"there is no list {listed[:40]!r} of a variable; {', '.join(_LISTS)} are known")
-    if "nodes" in (target, listed):
+    if "nodes" in (target, text.get("list")):
         return _nodes(known)
-    if listed == "fields":
+    if text.get("list") == "fields":
         return _fields(known, text.get("node", "*"), text.get("match"))
     if "node" in text or "match" in text:
         meant = set(filter(matcher(text.get("node", "*")), _nodes(known)))
