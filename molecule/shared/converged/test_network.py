@@ -33,14 +33,18 @@ def test_another_machine_finds_no_door_but_sshs(site: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("port", "path"), [(5000, "/"), (3000, "/api/health")])
 def test_ssh_brings_the_bridge_and_grafana(site: dict[str, Any], port: int, path: str) -> None:
     """What `ssh -L` forwards answers HTTP."""
-    asked = subprocess.run(
-        [
-            *("ssh", "-i", site["ansible_private_key_file"], *shlex.split(site["ansible_ssh_common_args"])),
-            *("-p", site["ansible_port"], "-W", f"localhost:{port}", f"{site['ansible_user']}@{site['ansible_host']}"),
-        ],
-        input=f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n", capture_output=True, text=True, timeout=30, check=True,
-    )  # fmt: skip
-    assert asked.stdout.splitlines()[0].split()[1] == "200", asked.stdout
+    command = [
+        *("timeout", "30", "ssh", "-i", site["ansible_private_key_file"]),
+        *shlex.split(site["ansible_ssh_common_args"]),
+        *("-p", site["ansible_port"], "-W", f"localhost:{port}", f"{site['ansible_user']}@{site['ansible_host']}"),
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as tunnel:
+        assert tunnel.stdin is not None
+        assert tunnel.stdout is not None
+        tunnel.stdin.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        tunnel.stdin.flush()  # And not closed: who hangs up is not answered.
+        answer = tunnel.stdout.read()
+    assert answer.split()[1:2] == ["200"], answer
 
 
 def test_no_program_of_ours_takes_datagrams(host: Host) -> None:
