@@ -11,6 +11,9 @@ OF_PACKAGES = (
     *("/etc/alternatives/", "/etc/rc", "/etc/ld.so.cache", "/etc/mysql/", "/var/lib/mysql", "mysql"),
     *("/etc/systemd/system/multi-user.target.wants/mariadb.service", "/var/log/mysql"),
     "/etc/systemd/system/timers.target.wants/logrotate.timer",
+    # The clock is kept on.
+    *("/etc/chrony/", "/etc/apparmor.d/local/usr.sbin.chronyd", "/etc/systemd/system/chronyd.service", "_chrony"),
+    "/etc/systemd/system/multi-user.target.wants/chrony.service",
 )
 # The accounts stay with the data and the dashboards that they own.
 KEPT = {"/data", "ocs", "/var/lib/ocs", "grafana", "/var/lib/grafana"}
