@@ -12,7 +12,7 @@ _TRY_ALL = """
 import resource, socket, sys, time
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-size = min(most - 100, 4000)
+size = min(most - 100, 16000)
 for first in range(1, 65536, size):
     tried = {port: socket.socket() for port in range(first, min(first + size, 65536))}
     for port, door in tried.items():

@@ -17,6 +17,7 @@ suite (about a minute), and each host is a copy of it; one that is to begin conv
 is one that was made of the very sources that lie in the checkout.
 """
 
+import errno
 import fcntl
 import hashlib
 import ipaddress
@@ -326,9 +327,8 @@ class Run:
         self.cut()
         for mount in cgroup_mounts():
             for group in mount.glob(f"{self.name}-*"):
-                for folder in sorted((g for g in group.rglob("*") if g.is_dir()), reverse=True):
-                    folder.rmdir()
-                group.rmdir()
+                for folder in [*sorted((g for g in group.rglob("*") if g.is_dir()), reverse=True), group]:
+                    remove_group(folder)
         for command in (["nft", "delete", "table", "ip", self.table], ["ip", "link", "delete", self.name]):
             # Molecule begins by removing; where a tool is not installed yet, nothing was made with it.
             if shutil.which(command[0]):
@@ -340,6 +340,22 @@ class Run:
         if mark.exists() and not list(cache().glob("runs/*")):
             Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
             mark.unlink()
+
+
+def remove_group(group: Path) -> None:
+    """Remove a control group whose processes were killed; the kernel calls it busy until it has buried them."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            group.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise HostError(f"{group} cannot be removed: {error}; see its cgroup.procs") from error
+            time.sleep(0.1)
+        else:
+            return
 
 
 def base_root(suite: str) -> Path:

@@ -47,6 +47,9 @@ class ScratchHost:
             "PATH": f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin",
             "LC_ALL": "C.UTF-8",
             "HOME": "/root",
+            # Over Mitogen a task takes less than half of the processor's time.
+            "ANSIBLE_STRATEGY": "mitogen_linear",
+            "ANSIBLE_STRATEGY_PLUGINS": str(Path(__file__).parent / "strategy"),
         }
         return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=within, check=False)
 

@@ -1,12 +1,18 @@
 """Backups: what is kept and what goes, and what is not taken for a backup."""
 
+import base64
 import gzip
 import importlib.util
+import io
 import json
 import os
+import shutil
 import sqlite3
+import tarfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from subprocess import CompletedProcess
 from types import ModuleType
 from typing import Any
 
@@ -52,6 +58,7 @@ def config(tmp_path: Path) -> dict[str, Any]:
         "accounts": ["root", "nob*"],
         "links": [],
         "paths": [str(kept), "/no/such/thing"],
+        "restoring": str(tmp_path / "under_way"),
     }
 
 
@@ -91,6 +98,55 @@ def test_recorded_files_that_are_gone_are_named(indexed: dict[str, Any], tmp_pat
     recorded.parent.mkdir()
     recorded.touch()
     assert program.lost(made) == []
+
+
+def test_another_host_is_asked_for_the_recorded_files_that_only_it_has(
+    indexed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brought = base64.b64encode((program.make(indexed) / "recorded.gz").read_bytes()).decode()
+    recorded = tmp_path / "17958/1795800000.g3"
+    monkeypatch.setattr("sys.stdin", io.StringIO(brought))
+    assert program.main(["lost", "-"]) == 0
+    assert capsys.readouterr().out == f"{recorded}\n"
+    recorded.parent.mkdir()
+    recorded.touch()
+    monkeypatch.setattr("sys.stdin", io.StringIO(brought))
+    assert program.main(["lost", "-"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+_TWO_HOSTS = """
+all:
+  vars: {{ansible_connection: local, backup_folder: "{{{{ folders[inventory_hostname] }}}}",
+         folders: {{observatory: {made}, telescope: {nothing}}}}}
+  children:
+    database: {{hosts: {{observatory: }}}}
+    archive: {{hosts: {{telescope: }}}}
+"""
+_LOOK = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - include_role: {name: backup, tasks_from: lost}
+    - debug: {msg: "{{ inventory_hostname }} misses {{ backup_lost.stdout_lines }}"}
+"""
+
+
+def test_the_index_is_on_one_host_and_what_was_recorded_is_looked_for_on_another(
+    indexed: dict[str, Any], tmp_path: Path, ansible_playbook: Callable[..., CompletedProcess[str]]
+) -> None:
+    made = program.make(indexed)
+    inventory, play = tmp_path / "hosts.yml", tmp_path / "look.yml"
+    installed = Path(shutil.copy(ROOT / "roles/backup/files/sisock_backup.py", tmp_path / "sisock-backup"))
+    installed.chmod(0o755)
+    inventory.write_text(_TWO_HOSTS.format(made=made, nothing=tmp_path / "nothing"))
+    play.write_text(_LOOK)
+    done = ansible_playbook("-i", inventory, "-e", f"backup_program={installed}", play)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"observatory misses ['{tmp_path}/17958/1795800000.g3']" in done.stdout
+    assert "telescope misses []" in done.stdout
+    assert "ok: [observatory -> telescope" in done.stdout
+    assert "ok: [telescope ->" not in done.stdout
 
 
 @pytest.mark.parametrize("part", ["database.sql.gz", "files.tar.gz", "grafana.db", "manifest.json", "recorded.gz"])
@@ -188,6 +244,36 @@ def test_backups_of_other_hosts_are_left_alone(config: dict[str, Any]) -> None:
     program.make(config | {"keep": dict.fromkeys(KEEP, 0)})
     assert (place / "observatory-west-20200101T000000Z").exists()
     assert not (place / "observatory-20200101T000000Z").exists()
+
+
+def test_what_a_way_back_from_an_upgrade_needs_is_kept(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when a second one of the same day would do for all else."""
+    monkeypatch.setattr(program, "_MARKS", tmp_path)
+    needed, other = (program.make(config, lambda at=at: 1.8e9 + at) for at in (0, 60))
+    assert not needed.exists()
+    needed = other
+    (tmp_path / "20270115T080000Z").mkdir()
+    (tmp_path / "20270115T080000Z/mark.json").write_text(json.dumps({"backup": str(needed)}))
+    made = program.make(config, lambda: 1.8e9 + 120)
+    assert program.backups(Path(config["directory"]), "observatory") == [needed, made]
+
+
+def test_of_what_is_restored_in_part_no_backup_is_made(
+    config: dict[str, Any],
+) -> None:
+    Path(config["restoring"]).touch()
+    with pytest.raises(program.BackupError, match="a restore has not ended"):
+        program.make(config)
+    assert not Path(config["directory"]).exists()
+
+
+def test_a_folder_within_another_is_kept_once(config: dict[str, Any], tmp_path: Path) -> None:
+    made = program.make(config | {"paths": [str(tmp_path / "etc"), str(tmp_path / "etc/secret")]})
+    with tarfile.open(made / "files.tar.gz") as archive:
+        names = archive.getnames()
+    assert len(names) == len(set(names)) == 2
 
 
 @pytest.mark.parametrize(("days", "status"), [(0.5, 0), (1.5, 0), (3, 1)])

@@ -139,7 +139,7 @@ def host(prepared: ScratchHost, tmp_path: Path) -> ScratchHost:
 
 CHANGE = "ufw --force enable; echo new >/etc/ufw/user.rules; echo new >/etc/default/ufw"
 AWAIT = """i=0
-until ! [ -e /run/sisock-firewall ] && ! [ -e /run/sisock-firewall.back ]; do
+until ! [ -e /var/lib/sisock-firewall/before ] && ! [ -e /var/lib/sisock-firewall/before.back ]; do
   sleep 0.1; i=$((i+1)); [ $i -lt 300 ]
 done"""
 
@@ -172,9 +172,45 @@ def test_to_cancel_too_late_fails(host: ScratchHost) -> None:
     assert done.stderr.strip() == "It is too late: the rules of before are in force again."
 
 
+def test_a_change_that_took_too_long_is_not_gone_on_with(host: ScratchHost) -> None:
+    """What is in force has come back, so that the next step of the change would shut everybody out."""
+    done = host.run(f"/tmp/shared/switch arm 1; {CHANGE}\n{AWAIT}\n/tmp/shared/switch extend 60")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "It is too late: the rules of before are in force again."
+
+
+def test_the_clock_counts_anew(host: ScratchHost) -> None:
+    done = host.do(f"/tmp/shared/switch arm 600; {CHANGE}; /tmp/shared/switch extend 1\n{AWAIT}\n{STATE}")
+    assert done.splitlines() == ["ENABLED=no", "the rules of before", "the policy of before"]
+
+
+def test_a_way_back_that_was_broken_off_is_ended_before_the_next_change(host: ScratchHost) -> None:
+    """Else what was confirmed later would be undone by it, at some start of the host."""
+    folder = "/var/lib/sisock-firewall"
+    done = host.do(
+        f"""/tmp/shared/switch arm 600; {CHANGE}; mv {folder}/before {folder}/before.back
+        /tmp/shared/switch arm 600; {STATE}; {CHANGE}; /tmp/shared/switch cancel; {STATE}; ls {folder}"""
+    )
+    before = ["ENABLED=no", "the rules of before", "the policy of before"]
+    assert done.splitlines() == [*before, "ENABLED=yes", "new", "new"]
+
+
 def test_what_an_interrupted_run_has_left_is_not_what_comes_back(host: ScratchHost) -> None:
     """The rules of the first run were never known to be good; those before it are brought back."""
     done = host.do(f"/tmp/shared/switch arm 600; {CHANGE}; /tmp/shared/switch arm 1\n{AWAIT}\n{STATE}")
+    assert done.splitlines() == ["ENABLED=no", "the rules of before", "the policy of before"]
+
+
+@pytest.mark.parametrize("where", ["before", "before.back"])
+def test_a_host_that_lost_its_power_meanwhile_has_what_was_in_force(host: ScratchHost, where: str) -> None:
+    """Its clock is gone, also where it was at its work: what it would have done is done at the next start."""
+    folder = "/var/lib/sisock-firewall"
+    done = host.do(
+        f"""/tmp/shared/switch arm 600; {CHANGE}
+        kill -s KILL -- "-$(cat /run/sisock-firewall-switch.pid)"; rm /run/sisock-firewall-switch.pid
+        [ {where} = before ] || mv {folder}/before {folder}/{where}
+        /tmp/shared/switch revert; {STATE}; ls {folder}"""
+    )
     assert done.splitlines() == ["ENABLED=no", "the rules of before", "the policy of before"]
 
 

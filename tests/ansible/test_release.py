@@ -71,6 +71,7 @@ class Host:
             "servers": str(self.folder / "names"),
             "database": None,
             "backup": str(self.folder / "backup"),
+            "log": str(self.folder / "upgrade.log"),
             "paths": [str(self.conf), str(self.folder / "servers"), str(self.folder / "bin/sisock-archive")],
         }
 
@@ -186,6 +187,16 @@ def test_an_index_of_a_later_schema_becomes_that_of_the_backup_when_live_data_fl
     assert "the index has schema 0002, and is made 0001 again" in said
 
 
+def test_an_index_goes_back_on_a_host_that_has_no_scanner(host: Host) -> None:
+    host.program.mark(host.plan | {"database": {"socket": "/s", "name": "files"}, "groups": ["sisock"]})
+    host.has("supervisorctl", 'case "$*" in *archive*) exit 1 ;; esac; echo sisock:hub RUNNING pid 1')
+    host.has("mariadb", f'case "$*" in *SELECT*) echo 0002 ;; *) echo "$*" >>{host.calls} ;; esac')
+    host.upgrade()
+    host.program.back()
+    assert "DROP DATABASE" in host.calls.read_text()
+    assert host.is_old()
+
+
 def test_without_the_backup_the_scanner_makes_the_index_again(host: Host) -> None:
     host.program.mark(host.plan | {"database": {"socket": "/s", "name": "files"}})
     host.has("mariadb", f'case "$*" in *SELECT*) echo 0002 ;; *) echo "$*" >>{host.calls} ;; esac')
@@ -205,9 +216,9 @@ def test_programs_of_the_former_release_that_do_not_run_are_named(host: Host) ->
     assert host.is_old()
 
 
-def begin(host: Host, seconds: float = 3600.0) -> None:
+def begin(host: Host, seconds: float = 3600.0, **plan: Any) -> None:
     """Begin an upgrade and do it."""
-    host.program.arm(host.program.mark(host.plan), seconds, 0.0)
+    host.program.arm(host.program.mark(host.plan | plan), seconds, 0.0)
     host.upgrade()
 
 
@@ -248,7 +259,35 @@ def test_an_upgrade_that_is_confirmed_stays(host: Host) -> None:
 def test_an_upgrade_that_was_taken_back_cannot_be_confirmed(host: Host) -> None:
     begin(host, 0.0)
     host.program.guard(lambda _: None)
-    with pytest.raises(host.program.ReleaseError, match="has gone back to its former release"):
+    with pytest.raises(host.program.ReleaseError, match="gone back to its former release: nobody confirmed"):
+        host.program.confirm()
+
+
+def test_an_upgrade_is_confirmed_when_the_index_is_that_of_the_new_release(host: Host) -> None:
+    begin(host, database={"socket": "/s", "name": "files"})
+    host.has("mariadb", f"[ -e {host.folder}/asked ] && echo 0002 || echo 0001; touch {host.folder}/asked")
+    host.program.confirm("0002", 60.0)
+    assert os.readlink(host.link) == "releases/new"
+    assert not (host.program.STATE / "pending").exists()
+
+
+def test_an_upgrade_whose_index_does_not_follow_is_taken_back_once(host: Host) -> None:
+    host.program.mark(host.plan, lambda: 1.8e9)
+    begin(host, database={"socket": "/s", "name": "files"})
+    with pytest.raises(host.program.ReleaseError, match="schema 0001, which did not become 0002 in 0 s"):
+        host.program.confirm("0002", 0.0)
+    assert host.is_old()
+    with pytest.raises(host.program.ReleaseError, match="schema 0001, which did not become 0002 in 0 s"):
+        host.program.confirm("0002", 0.0)
+    assert len(host.program.marks()) == 1
+
+
+def test_a_former_upgrade_that_was_taken_back_is_forgotten(host: Host) -> None:
+    begin(host, 0.0)
+    host.program.guard(lambda _: None)
+    begin(host)
+    host.program.back()
+    with pytest.raises(host.program.ReleaseError, match="former release: somebody asked for it"):
         host.program.confirm()
 
 
@@ -293,6 +332,56 @@ def test_servers_that_showed_samples_have_to_show_them_again(host: Host, monkeyp
     assert host.program.trouble(stood, 0.0) == ""
     (host.folder / "silent-weather").touch()
     assert host.program.trouble(stood, 0.0) == "missing: weather"
+
+
+def test_what_was_broken_off_on_the_way_back_is_ended(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand as well as by the host itself, when it is started anew."""
+    for end in (host.program.back, lambda: host.program.guard(lambda _: None)):
+        host.program.mark(host.plan)
+        host.upgrade()
+        with monkeypatch.context() as cut:
+            cut.setattr(host.program, "_update", lambda _: os.close(-1))
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                host.program.back()
+        with pytest.raises(host.program.ReleaseError, match=r"is going back .*upgrade\.log says why"):
+            host.program.confirm()
+        with pytest.raises(host.program.ReleaseError, match="going back from an upgrade"):
+            host.program.begin(host.plan, 3600.0, 0.0)
+        host.program.switch(3600.0)
+        end()
+        assert host.is_old()
+        assert not host.program.marks()
+        assert not (host.program.STATE / "pending").exists()
+        assert host.calls.read_text().endswith("update sisock archive\n")
+
+
+def test_an_index_that_was_loaded_in_part_is_loaded_anew(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though its schema is the right one already."""
+    plan = host.plan | {"database": {"socket": "/s", "name": "files"}}
+    host.program.mark(plan)
+    host.has("mariadb", 'case "$*" in *SELECT*) echo 0002 ;; esac')
+    host.upgrade()
+    with monkeypatch.context() as cut:
+        cut.setattr(host.program, "_load_index", lambda *_: os.close(-1))
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            host.program.back()
+    host.has("mariadb", f'case "$*" in *SELECT*) echo 0001 ;; *) echo "$*" >>{host.calls} ;; esac')
+    host.program.back()
+    assert "DROP DATABASE" in host.calls.read_text()
+    assert {path.name for path in host.program.STATE.iterdir()} == {".lock", "taken_back"}
+
+
+def test_what_was_confirmed_while_the_host_made_up_its_mind_stays(host: Host) -> None:
+    begin(host, 0.0)
+    confirmed: list[str] = []
+
+    def say(text: str) -> None:
+        host.program.confirm()
+        confirmed.append(text)
+
+    host.program.guard(say)
+    assert len(confirmed) == 1
+    assert os.readlink(host.link) == "releases/new"
 
 
 def test_what_cannot_be_done_is_said_in_a_sentence(host: Host, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,24 @@ def test_every_program_of_the_inventory_runs(programs: Callable[[], dict[str, Pr
     assert {name: program.state for name, program in listed.items() if program.state != "RUNNING"} == {}
 
 
+def test_no_program_can_gain_a_privilege(host: Host, programs: Callable[[], dict[str, Program]]) -> None:
+    """As supervisor's unit says: not by set-user-ID programs either."""
+    read = " ".join(f"/proc/{program.pid}/status" for program in programs().values())
+    assert set(host.check_output(f"awk '/^NoNewPrivs/ {{print $2}}' {read}").split()) == {"1"}
+
+
+def test_settings_of_programs_are_read_by_root_alone(host: Host) -> None:
+    """A site may give a server a setting that is a secret."""
+    assert set(host.check_output("stat --format '%U %a' /etc/supervisor/conf.d/*").splitlines()) == {"root 600"}
+
+
+@pytest.mark.parametrize("timer", ["sisock-backup.timer", "sisock-renew-tls.timer"])
+def test_what_is_done_in_time_has_a_timer(host: Host, timer: str) -> None:
+    """Which runs, and runs after the next reboot."""
+    assert host.service(timer).is_running
+    assert host.service(timer).is_enabled
+
+
 def test_every_server_of_the_inventory_is_listed(bridge: Bridge, site: dict[str, Any]) -> None:
     """/search knows fields of each."""
     assert {name.partition("::")[0] for name in bridge.search()} >= {each["name"] for each in site["sisock_servers"]}

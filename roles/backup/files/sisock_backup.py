@@ -8,6 +8,7 @@ gets its own once it was read back. It holds every secret of the host: only root
 """
 
 import argparse
+import base64
 import fcntl
 import gzip
 import hashlib
@@ -31,6 +32,7 @@ from typing import Any
 
 CONFIG = "/etc/sisock/backup.json"
 STAMP = "%Y%m%dT%H%M%SZ"
+_MARKS = Path("/var/lib/sisock-release")
 _NAME = re.compile(r"(?P<host>.+)-(?P<stamp>\d{8}T\d{6}Z)")
 _GIB = 2**30
 _BLOCK = 2**20
@@ -56,6 +58,11 @@ def make(config: Mapping[str, Any], now: Callable[[], float] = time.time) -> Pat
     BackupError
         It could not be made, or is not what it should be; then nothing is left of it, and nothing was taken away.
     """
+    if os.path.exists(config["restoring"]):
+        raise BackupError(
+            "no backup was made: a restore has not ended, and the index may be half of one. Restore again, or remove "
+            f"{config['restoring']} when all is as it should be"
+        )
     place = Path(config["directory"])
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(place):
@@ -77,7 +84,8 @@ def make(config: Mapping[str, Any], now: Callable[[], float] = time.time) -> Pat
             if new.exists():
                 shutil.rmtree(new)
         for old in _superfluous([each.name for each in backups(place, config["host"])], config["keep"]):
-            shutil.rmtree(place / old)
+            if place / old not in _marked():
+                shutil.rmtree(place / old)
     return made
 
 
@@ -157,16 +165,23 @@ def superfluous(stamps: Collection[str], keep: Mapping[str, int]) -> set[str]:
 
 def lost(backup: Path) -> list[str]:
     """Return the recorded files that the backed up index knows and that are not on this host."""
-    if not (backup / _RECORDED).exists():
-        return []
-    with gzip.open(backup / _RECORDED) as listed:
-        names = [bytes.fromhex(line.decode().strip()) for line in listed]
+    return gone((backup / _RECORDED).read_bytes()) if (backup / _RECORDED).exists() else []
+
+
+def gone(recorded: bytes) -> list[str]:
+    """Return the files that are not on this host, of those in the compressed list of a backup."""
+    names = [bytes.fromhex(line.decode()) for line in gzip.decompress(recorded).splitlines()]
     return [os.fsdecode(name) for name in names if not os.path.lexists(name)]
 
 
 def _superfluous(names: Collection[str], keep: Mapping[str, int]) -> list[str]:
     by_stamp = {name[-16:]: name for name in names}
     return [by_stamp[stamp] for stamp in superfluous(by_stamp, keep)]
+
+
+def _marked() -> set[Path]:
+    """Return the backups that a way back from an upgrade needs."""
+    return {Path(json.loads(mark.read_text())["backup"]) for mark in _MARKS.glob("[0-9]*/mark.json")}
 
 
 @contextmanager
@@ -198,7 +213,8 @@ def _write(config: Mapping[str, Any], new: Path, stamp: str, with_index: bool) -
     grafana = Path(config["grafana"])
     if grafana.exists():
         _copy_grafana(grafana, new / _GRAFANA)
-    paths = [path.lstrip("/") for path in config["paths"] if os.path.lexists(path)]
+    within = {path for path in config["paths"] for folder in config["paths"] if path.startswith(f"{folder}/")}
+    paths = [path.lstrip("/") for path in config["paths"] if path not in within and os.path.lexists(path)]
     _run("tar", "--create", "--gzip", f"--file={new / _FILES}", "--directory=/", "--warning=no-file-changed",
          "--warning=no-file-ignored", "--exclude=*.sock", "--", *paths, fine=_CHANGED_WHILE_READ)  # fmt: skip
     parts = sorted(path.name for path in new.iterdir())
@@ -373,7 +389,8 @@ def main(arguments: list[str] | None = None) -> int:
                         ("status", "exit status 1 when none was made for long"),
                         ("due", "make one when it is time"), ("loop", "do so every hour, for ever")):  # fmt: skip
         commands.add_parser(name, help=about)
-    for name, about in (("check", "read one back and print its manifest"), ("lost", "recorded files that are gone")):
+    for name, about in (("check", "read one back and print its manifest"),
+                        ("lost", "recorded files that are gone; with -, of a list in base64 on stdin")):  # fmt: skip
         one = commands.add_parser(name, help=about)
         one.add_argument("folder", nargs="?", type=Path, help="the newest when not given")
     asked = parser.parse_args(arguments)
@@ -408,7 +425,11 @@ def _do(asked: argparse.Namespace, config: Mapping[str, Any]) -> None:
         case "check":
             _print(json.dumps(check(asked.folder or newest(Path(config["directory"]), config["host"])), indent=1))
         case "lost":
-            for path in lost(asked.folder or newest(Path(config["directory"]), config["host"])):
+            if asked.folder == Path("-"):
+                absent = gone(base64.b64decode(sys.stdin.read()))
+            else:
+                absent = lost(asked.folder or newest(Path(config["directory"]), config["host"]))
+            for path in absent:
                 _print(path)
 
 

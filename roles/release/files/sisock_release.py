@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,8 @@ def mark(plan: Mapping[str, Any], now: Callable[[], float] = time.time) -> Path:
     ----------
     plan
         `links` of the environments; `paths` of files and folders; `groups` of programs; `database`, its name and
-        socket, or None; `backup`, a folder with the index as it is now; `servers`, the file that names data servers.
+        socket, or None; `backup`, a folder with the index as it is now; `servers`, the file that names data servers;
+        `log`, the file that says why the host has gone back.
     """
     pending = _pending()
     if pending:
@@ -66,6 +67,8 @@ def mark(plan: Mapping[str, Any], now: Callable[[], float] = time.time) -> Path:
         "shown": _shown(plan),
     }
     _write(new / "mark.json", stood)
+    # A host that loses its power goes back by it.
+    _run("sync", "--file-system", str(new))
     new.rename(folder)
     for old in marks()[:-_KEPT]:
         shutil.rmtree(old)
@@ -79,34 +82,78 @@ def marks() -> list[Path]:
 
 def arm(folder: Path, seconds: float, check: float) -> None:
     """Say that an upgrade is under way, which somebody confirms within `seconds`; a check may take `check` seconds."""
+    _write(STATE / "pending", _upgrade(folder, seconds, check))
+
+
+def _upgrade(folder: Path, seconds: float, check: float) -> dict[str, Any]:
     now = time.time()
     upgrade = {"mark": folder.name, "begun": now, "deadline": now + seconds, "switched": False, "check": check}
-    _write(STATE / "pending", {**upgrade, "started": _started()})
+    return {**upgrade, "started": _started(), "going_back": False}
 
 
-def switch(seconds: float) -> None:
-    """Say that the new release runs from now on, and is confirmed within `seconds`."""
-    pending = _pending()
-    if pending:
-        _write(STATE / "pending", {**pending, "switched": True, "deadline": time.time() + seconds})
-
-
-def confirm() -> None:
-    """Say that the new release is to stay.
+def begin(plan: Mapping[str, Any], seconds: float, check: float) -> Path:
+    """Mark what stands, say that an upgrade is under way, and return the mark.
 
     Raises
     ------
     ReleaseError
-        The host has gone back to the former one meanwhile.
+        The host is on its way back from another one.
     """
     with _alone():
-        if not _pending():
-            raise ReleaseError("this host has gone back to its former release; /var/log/sisock/upgrade.log says why")
-        (STATE / "pending").unlink()
+        if (_pending() or {}).get("going_back"):
+            raise ReleaseError(f"this host is going back from an upgrade; {plan['log']} says when it has")
+        folder = mark(plan)
+        arm(folder, seconds, check)
+    return folder
 
 
-def back(name: str = "", say: Callable[[str], None] = print, check: float = 90.0) -> None:
+def switch(seconds: float) -> None:
+    """Say that the new release runs from now on, and is confirmed within `seconds`."""
+    with _alone():
+        pending = _pending()
+        if pending and not pending["going_back"]:
+            _write(STATE / "pending", {**pending, "switched": True, "deadline": time.time() + seconds})
+
+
+def confirm(wanted: str = "", seconds: float = 0.0, say: Callable[[str], None] = print) -> None:
+    """Say that the new release is to stay, once the index has the schema `wanted`; if it has not in time, go back.
+
+    Raises
+    ------
+    ReleaseError
+        The host has gone back to the former release, now or meanwhile.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        with _alone():
+            pending = _pending()
+            if not pending:
+                raise ReleaseError(f"this host has gone back to its former release: {_taken_back().read_text()}")
+            if pending["going_back"]:
+                raise ReleaseError(f"this host is going back to its former release; {_stood(pending)['log']} says why")
+            found = schema(_stood(pending)["database"]) if wanted else None
+            if not wanted or found == wanted:
+                (STATE / "pending").unlink()
+                return
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    why = f"the index has schema {found}, which did not become {wanted} in {seconds:.0f} s"
+    back(pending["mark"], say, why=why, begun=pending["begun"])
+    raise ReleaseError(f"this host has gone back to its former release: {why}")
+
+
+def back(
+    name: str = "",
+    say: Callable[[str], None] = print,
+    check: float = 90.0,
+    why: str = "somebody asked for it",
+    begun: float = 0.0,
+) -> None:
     """Go back to what a mark says: that of the upgrade under way, else the newest with other releases than now.
+
+    Who wants to confirm the upgrade later is told `why`. With `begun`, nothing is done when the upgrade that began then
+    is not under way any more. What was broken off, as by a power cut, is ended by the next call, and by `guard`.
 
     Raises
     ------
@@ -114,6 +161,9 @@ def back(name: str = "", say: Callable[[str], None] = print, check: float = 90.0
         There is no such mark, a release of it is not there any more, or the former release does not show samples.
     """
     with _alone():
+        pending = _pending()
+        if begun and (pending or {}).get("begun") != begun:
+            return
         folder = STATE / name if name else _way_back()
         if not (folder / "mark.json").exists():
             raise ReleaseError(f"{folder} is no mark; 'sisock-release list' shows those that there are")
@@ -121,21 +171,28 @@ def back(name: str = "", say: Callable[[str], None] = print, check: float = 90.0
         for link, target in stood["links"].items():
             if not (Path(link).parent / target / "complete").exists():
                 raise ReleaseError(f"{Path(link).parent / target} is not there any more; nothing was changed")
+        pending = {**_upgrade(folder, 0.0, check), **(pending or {}), "mark": folder.name, "going_back": True}
+        _write(STATE / "pending", pending)
         for link, target in stood["links"].items():
             if os.readlink(link) != target:
                 say(f"{link}: {os.readlink(link)} -> {target}")
                 os.symlink(target, f"{link}.new")
                 os.replace(f"{link}.new", link)
         _put_back(folder, stood["paths"])
-        older_index = schema(stood["database"]) != stood["schema"]
+        # Tables of which only some are there yet have the right schema, too.
+        older_index = pending.get("loading", False) or schema(stood["database"]) != stood["schema"]
         if older_index:
             say(f"the index has schema {schema(stood['database'])}, and is made {stood['schema']} again")
-            _run("supervisorctl", "stop", "archive:*")
+            # Of another host, the playbook rollback stops it; nobody does when this host goes back by itself.
+            if "archive" in stood["groups"]:
+                _run("supervisorctl", "stop", "archive:*")
         _update([group for group in stood["groups"] if not (older_index and group == "archive")])
         if older_index:
+            _write(STATE / "pending", {**pending, "loading": True})
             _load_index(stood["database"], stood["backup"], say)
             _update(stood["groups"])
-        (STATE / "pending").unlink(missing_ok=True)
+        _taken_back().write_text(why)
+        (STATE / "pending").unlink()
         shutil.rmtree(folder)
     problem = trouble(stood, check)
     if problem:
@@ -206,9 +263,10 @@ def guard(say: Callable[[str], None] = print, pause: Callable[[float], None] = t
     """Watch over the upgrade that is under way, until it is confirmed or taken back."""
     checked = 0.0
     while pending := _pending():
-        stood = json.loads((STATE / pending["mark"] / "mark.json").read_text())
-        why = ""
-        if pending["started"] != _started():
+        stood, why = _stood(pending), ""
+        if pending["going_back"]:
+            why = "going back was broken off"
+        elif pending["started"] != _started():
             why = "the host was started anew in the middle of an upgrade"
         elif time.time() > pending["deadline"]:
             why = "nobody confirmed the upgrade"
@@ -217,7 +275,7 @@ def guard(say: Callable[[str], None] = print, pause: Callable[[float], None] = t
         # Meanwhile it may have been confirmed, and another one begun.
         if why and (_pending() or {}).get("begun") == pending["begun"]:
             say(f"{datetime.now(UTC).isoformat(timespec='seconds')} {why}; going back")
-            back(pending["mark"], say)
+            back(pending["mark"], say, why=why, begun=pending["begun"])
             return
         pause(0.5)
 
@@ -290,6 +348,16 @@ def _pending() -> dict[str, Any] | None:
     return pending
 
 
+def _stood(pending: Mapping[str, Any]) -> dict[str, Any]:
+    stood: dict[str, Any] = json.loads((STATE / pending["mark"] / "mark.json").read_text())
+    return stood
+
+
+def _taken_back() -> Path:
+    """Return the file that says why the last upgrade was taken back."""
+    return STATE / "taken_back"
+
+
 def _started() -> str:
     """When the host was started: that of its first process, as the kernel of a container is another's."""
     return Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]
@@ -304,10 +372,13 @@ def _alone() -> Iterator[None]:
 
 
 def _write(path: Path, what: Mapping[str, Any]) -> None:
+    """Write a file that is there as a whole or not at all, also after a power cut."""
     new = path.with_name(f"{path.name}.new")
     new.write_text(json.dumps(what, indent=1) + "\n")
     new.chmod(0o600)
+    _run("sync", str(new))
     new.replace(path)
+    _run("sync", str(path.parent))
 
 
 def _run(*command: str, fine: Sequence[int] = (0,)) -> str:
@@ -317,11 +388,11 @@ def _run(*command: str, fine: Sequence[int] = (0,)) -> str:
     return done.stdout
 
 
-def _start_guard() -> None:
+def _start_guard(log_file: str) -> None:
     if Path("/run/systemd/system").is_dir():
         _run("systemctl", "restart", "--no-block", _UNIT)
         return
-    with Path("/var/log/sisock/upgrade.log").open("a") as log:
+    with Path(log_file).open("a") as log:
         subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-I", __file__, "guard"],
             stdin=subprocess.DEVNULL,
@@ -345,7 +416,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("switched", help="the new release runs").add_argument(
         "--within", type=float, default=600.0, metavar="SECONDS", help="until it is confirmed"
     )
-    commands.add_parser("confirm", help="the new release is to stay")
+    keep = commands.add_parser("confirm", help="the new release is to stay")
+    keep.add_argument("--schema", default="", help="that the index has to have first")
+    keep.add_argument("--within", type=float, default=90.0, metavar="SECONDS", help="until it has, or go back")
     commands.add_parser("guard", help="watch over an upgrade; it is started by 'begin'")
     asked = parser.parse_args(arguments)
     try:
@@ -365,21 +438,22 @@ def _do(asked: argparse.Namespace) -> None:
         case "back":
             back(asked.mark, _say)
         case "begin":
-            folder = mark(asked.plan)
-            arm(folder, asked.within, asked.check)
-            _start_guard()
+            folder = begin(asked.plan, asked.within, asked.check)
+            _start_guard(asked.plan["log"])
             _say(str(folder))
         case "switched":
             switch(asked.within)
         case "confirm":
-            confirm()
+            confirm(asked.schema, asked.within, _say)
         case "guard":
             guard(_say)
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    # Who hangs up does not stop what is being done.
+    with suppress(OSError):
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

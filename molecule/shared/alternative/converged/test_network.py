@@ -49,7 +49,7 @@ def test_the_rules_are_those_of_the_inventory(host: Host, site: dict[str, Any]) 
 
 def test_nothing_is_left_of_the_dead_mans_switch(host: Host) -> None:
     """It was armed, and cancelled by a new connection."""
-    assert not host.file("/run/sisock-firewall").exists
+    assert not host.file("/var/lib/sisock-firewall/before").exists
     assert host.check_output("systemctl list-units --all --plain --no-legend 'sisock-firewall*'") == ""
 
 

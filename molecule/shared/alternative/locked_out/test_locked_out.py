@@ -15,5 +15,5 @@ def test_the_switch_says_what_it_did_and_is_gone(host: Host) -> None:
     """In the journal; no timer and nothing to bring back is left."""
     said = host.check_output("journalctl --identifier=sisock-firewall-switch --output=cat")
     assert re.search("Nobody logged in anew: the rules of before are in force again", said)
-    assert host.check_output("find /run -maxdepth 1 -name 'sisock-firewall*'") == ""
+    assert host.file("/var/lib/sisock-firewall").listdir() == ["found"]
     assert host.check_output("systemctl list-units --all --plain --no-legend 'sisock-firewall*'") == ""

@@ -8,6 +8,7 @@ from testinfra.host import Host
 
 
 @pytest.mark.parametrize("path", ["/usr/sbin/ufw", "/etc/default/ufw", "/usr/local/sbin/sisock-firewall-switch",
+                                  "/etc/systemd/system/sisock-undo-firewall.service",
                                   "/var/lib/sisock-firewall"])  # fmt: skip
 def test_nothing_of_it_is_left(host: Host, path: str) -> None:
     """ufw was not there before, so that it goes with our rules."""

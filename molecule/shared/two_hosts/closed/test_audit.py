@@ -5,7 +5,7 @@ from pathlib import Path
 
 from testinfra.host import Host
 
-ANSWERS = Path(__file__).parents[3] / "docs/hardening.md"
+ANSWERS = Path(__file__).parents[4] / "docs/hardening.md"
 
 
 def test_every_finding_of_lynis_is_answered(observatory: Host) -> None:
