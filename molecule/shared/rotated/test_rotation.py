@@ -197,6 +197,7 @@ def test_every_secret_is_made_anew_and_none_is_told(
     for account in ("reader", "scanner"):
         asked = f"mariadb --user={account} --batch --skip-column-names --execute='SELECT 1' files"
         assert host.run(f"MYSQL_PWD={before[f'db_{account}']} {asked}").failed
-        assert host.check_output(f"MYSQL_PWD={after[f'db_{account}']} {asked}") == "1"
+        # A command stands in the host's journal, where no secret in use may be.
+        assert host.check_output(f"MYSQL_PWD=$(cat {SECRETS}/db_{account}) {asked}") == "1"
     assert {each.state for each in programs().values()} == {"RUNNING"}
     assert bridge.stale(live_fields(bridge.search())) == {}
