@@ -16,7 +16,7 @@ PUBLISH_PERIOD = 2.0
 FRESH = PUBLISH_PERIOD + 2.0
 """Seconds of age that the newest sample of a live field may have."""
 BACK_AFTER_BOOT = 120.0
-"""Seconds within which a host that was started again serves again."""
+"""Seconds from the start of PID 1 within which a host serves again."""
 MOST_POINTS = 11000
 """Points that the bridge gives of one field in one reply."""
 
@@ -26,6 +26,13 @@ body = sys.argv[2].encode() or None
 request = urllib.request.Request(sys.argv[1], body, {"Content-Type": "application/json"})
 reply = urllib.request.urlopen(request, timeout=30).read().decode()
 print(time.time(), reply)
+"""
+
+_UP_FOR = """
+import os
+with open("/proc/uptime") as uptime, open("/proc/1/stat") as first:
+    started = int(first.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    print(float(uptime.read().split()[0]) - started)
 """
 
 Points = list[tuple[float, float]]
@@ -96,6 +103,11 @@ def serves(
         return False
     fields = live_fields(bridge.search())
     return bool(fields) and not bridge.stale(fields)
+
+
+def up_for(host: Host) -> float:
+    """Return the seconds since PID 1 of a host began."""
+    return float(host.check_output("python3 -c %s", _UP_FOR))
 
 
 def until(deadline: float, done: Callable[[], bool]) -> None:

@@ -166,6 +166,17 @@ def steady_servers(
     return [server["name"] for server in servers if (_target(server) or None) in (None, *steady)]
 
 
+def not_running(status: Iterable[str]) -> list[str]:
+    """Choose the lines of `supervisorctl status` about programs that do not run.
+
+    Examples
+    --------
+    >>> not_running(["ocs:a  RUNNING  pid 7, uptime 0:00:01", "ocs:b  BACKOFF  Exited too quickly"])
+    ['ocs:b  BACKOFF  Exited too quickly']
+    """
+    return [line for line in status if not _RUNNING.match(line)]
+
+
 def restless_programs(before: Iterable[str], after: Iterable[str]) -> list[str]:
     """Names of the programs that do not run, or that have been started anew in between.
 
@@ -213,5 +224,6 @@ class FilterModule:
             "environment_texts": environment_texts,
             "instruments": instruments,
             "steady_servers": steady_servers,
+            "not_running": not_running,
             "restless_programs": restless_programs,
         }

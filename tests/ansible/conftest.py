@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ansible.scratch_host import MITOGEN
+
 ROOT = Path(__file__).parents[2]
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
@@ -18,7 +20,7 @@ def ansible_playbook(tmp_path_factory: pytest.TempPathFactory) -> Play:
     """Run ansible-playbook with the given arguments and return what became of it."""
     home = tmp_path_factory.mktemp("ansible_home")
     environ = {**os.environ, "ANSIBLE_HOME": str(home), "ANSIBLE_LOCAL_TEMP": str(home / "tmp"), "LC_ALL": "C.UTF-8",
-               "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}  # fmt: skip
+               "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **MITOGEN}  # fmt: skip
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name("ansible-playbook")), *map(str, arguments)]

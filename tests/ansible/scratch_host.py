@@ -12,6 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
+# Over Mitogen a task takes less than half of the processor's time.
+MITOGEN = {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(ROOT / "tests/ansible/strategy")}
+
 _ENTER = """
 mount --make-rprivate /
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/changed,workdir=$1/work" "$1/root"
@@ -47,9 +50,7 @@ class ScratchHost:
             "PATH": f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin",
             "LC_ALL": "C.UTF-8",
             "HOME": "/root",
-            # Over Mitogen a task takes less than half of the processor's time.
-            "ANSIBLE_STRATEGY": "mitogen_linear",
-            "ANSIBLE_STRATEGY_PLUGINS": str(Path(__file__).parent / "strategy"),
+            **MITOGEN,
         }
         return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=within, check=False)
 

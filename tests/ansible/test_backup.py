@@ -49,6 +49,7 @@ def config(tmp_path: Path) -> dict[str, Any]:
         "host": "observatory",
         "site": "yale",
         "directory": str(tmp_path / "backups"),
+        "mount": "",
         "every": 86400,
         "keep": KEEP,
         "index_most": 4,
@@ -201,6 +202,30 @@ def test_an_index_that_is_too_large_is_left_out(indexed: dict[str, Any]) -> None
 def test_a_disk_that_is_full_is_left_alone(config: dict[str, Any]) -> None:
     with pytest.raises(program.BackupError, match=r"it takes 1e?\d*.*; make room"):
         program.make(config | {"reserve": 10**9})
+
+
+def test_a_disk_that_is_not_there_is_not_taken_for_another(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "elsewhere/backups"
+    away = config | {"directory": str(place), "mount": str(place.parent)}
+    with pytest.raises(program.BackupError, match=f"nothing is mounted at {place.parent}"):
+        program.make(away)
+    assert not place.exists()
+    (tmp_path / "backup.json").write_text(json.dumps(away))
+    monkeypatch.setattr(program, "CONFIG", str(tmp_path / "backup.json"))
+    assert program.main(["status"]) == 1
+    assert "Mount it" in capsys.readouterr().err
+    assert program.make(config | {"mount": "/"}).exists()
+
+
+@pytest.mark.parametrize("said", ["no base64", "bm8gZ3ppcA==", "H4sIAAAAAAAA"])
+def test_what_is_no_list_of_recorded_files_is_called_so(
+    said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(said))
+    assert program.main(["lost", "-"]) == 1
+    assert "the list of recorded files cannot be read" in capsys.readouterr().err
 
 
 def test_an_interrupted_backup_is_swept_away(config: dict[str, Any]) -> None:

@@ -1,11 +1,16 @@
 """What the host offers to the network: SSH, and nothing of ours."""
 
+import json
+import re
 import shlex
+import socket
 import subprocess
+import urllib.request
+from pathlib import Path
 from typing import Any
 
-import pytest
 from doors import open_doors
+from seen import until
 from testinfra.host import Host
 
 LOOPBACK = ("127.", "[::1]", "[::ffff:127.")
@@ -30,21 +35,42 @@ def test_another_machine_finds_no_door_but_sshs(site: dict[str, Any]) -> None:
     assert open_doors(site["ansible_host"]) == {int(site["ansible_port"])}
 
 
-@pytest.mark.parametrize(("port", "path"), [(5000, "/"), (3000, "/api/health")])
-def test_ssh_brings_the_bridge_and_grafana(site: dict[str, Any], port: int, path: str) -> None:
-    """What `ssh -L` forwards answers HTTP."""
+def test_who_follows_the_printed_way_in_sees_the_bridge_and_grafana(
+    host: Host, site: dict[str, Any], tmp_path: Path
+) -> None:
+    """The block that the host has written, put into a file of ssh's: `ssh -N SITE`, and its addresses answer."""
+    doors: dict[int, int] = {}
+
+    def of_this_machine(door: re.Match[str]) -> str:
+        # Another site may be shown on this machine, where the tests run.
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            doors[int(door[1])] = free.getsockname()[1]
+        return f"LocalForward {doors[int(door[1])]} "
+
+    block = host.file("/etc/sisock/ssh_config").content_string
+    config = tmp_path / "config"
+    config.write_text(re.sub(r"LocalForward (\d+) ", of_this_machine, block))
     command = [
-        *("timeout", "30", "ssh", "-i", site["ansible_private_key_file"]),
+        *("ssh", "-F", config, "-i", site["ansible_private_key_file"]),
         *shlex.split(site["ansible_ssh_common_args"]),
-        *("-p", site["ansible_port"], "-W", f"localhost:{port}", f"{site['ansible_user']}@{site['ansible_host']}"),
+        *("-o", "ControlPath=none", "-l", site["ansible_user"], "-N", site["site_name"]),
     ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as tunnel:
-        assert tunnel.stdin is not None
-        assert tunnel.stdout is not None
-        tunnel.stdin.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        tunnel.stdin.flush()  # And not closed: who hangs up is not answered.
-        answer = tunnel.stdout.read()
-    assert answer.split()[1:2] == ["200"], answer
+    assert set(doors) == {5000, 3000}
+    with subprocess.Popen(command) as tunnel:
+        try:
+            until(30, lambda: all(answers(port) for port in doors.values()))
+            page = urllib.request.urlopen(f"http://localhost:{doors[5000]}/quicklook", timeout=10)
+            assert "Quicklook" in page.read().decode()
+            health = urllib.request.urlopen(f"http://localhost:{doors[3000]}/api/health", timeout=10)
+            assert json.load(health)["database"] == "ok"
+        finally:
+            tunnel.terminate()
+
+
+def answers(port: int) -> bool:
+    """Whether somebody of this machine listens there."""
+    with socket.socket() as door:
+        return door.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_no_program_of_ours_takes_datagrams(host: Host) -> None:

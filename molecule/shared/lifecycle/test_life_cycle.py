@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable
@@ -14,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from left import left, listed
+from plays import PROJECT, changes, done, play, said
 from seen import Bridge, Points, Program, until
 from testinfra.host import Host
 
 pytestmark = pytest.mark.timeout(2400)
 
-PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+BARE = EPHEMERAL / "bare.files"
 BACK = 60.0
 """Seconds after which a host that could not be upgraded, or is taken back, shows fresh data of its former release."""
 ARCHIVE_BACK = 120.0
@@ -63,28 +66,6 @@ def checkout(version: str, **changes: str) -> Path:
     for name, text in changes.items():
         (folder / "services" / f"{name.replace('.', '/')}.py").write_text(text)
     return folder
-
-
-def play(verb: str, *options: str, checkout: Path = PROJECT) -> subprocess.CompletedProcess[str]:
-    """Run a playbook of a checkout on the host."""
-    return subprocess.run(
-        ["ansible-playbook", "--inventory", str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent),
-         str(checkout / f"{verb}.yml" if "/" in verb else checkout / f"playbooks/{verb}.yml"), *options],
-        capture_output=True, text=True, check=False,
-        env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_ROLES_PATH": str(checkout / "roles")},
-    )  # fmt: skip
-
-
-def done(verb: str, *options: str, checkout: Path = PROJECT) -> str:
-    """Run a playbook that must not fail; return what it says."""
-    result = play(verb, *options, checkout=checkout)
-    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
-    return result.stdout
-
-
-def said(result: subprocess.CompletedProcess[str]) -> str:
-    """Return all that a playbook has printed, in words: failures go to either stream, in lines of any width."""
-    return " ".join((result.stdout + result.stderr).split())
 
 
 def release(host: Host) -> str:
@@ -227,6 +208,7 @@ def test_a_bare_host_becomes_what_was_backed_up(
     answers, who = archived(bridge, end), identity(host)
 
     done("molecule/shared/wipe")
+    BARE.write_text(listed(host))
     assert not host.file("/opt/sisock").exists
     refused = play("restore", *kept)
     assert refused.returncode != 0
@@ -238,8 +220,8 @@ def test_a_bare_host_becomes_what_was_backed_up(
     until(ARCHIVE_BACK, partial(serves, host, version, bridge, programs, live_fields))
     assert identity(host) == who
     assert archived(bridge, end) == answers
-    listed = host.check_output("sisock-archive list --csv").splitlines()[1:]
-    assert {line.split(",")[1] for line in listed} <= {"new", "partial", "done"}
+    files = host.check_output("sisock-archive list --csv").splitlines()[1:]
+    assert {line.split(",")[1] for line in files} <= {"new", "partial", "done"}
     assert not host.file("/var/lib/sisock-restored").exists
 
 
@@ -255,3 +237,29 @@ def test_a_backup_of_a_later_release_is_refused(tmp_path: Path) -> None:
     refused = play("restore", "--extra-vars", f"backup_controller_dir={tmp_path}")
     assert refused.returncode != 0
     assert "has schema 9999, which this checkout does not know" in said(refused)
+
+
+def test_a_site_that_is_taken_off_whole_leaves_nothing(host: Host) -> None:
+    """With all that people recorded and made: what is left is what Debian's packages make."""
+    all_of_it = {f"remove_{what}": True for what in ("data", "database", "dashboards", "backups")}
+
+    done("remove", "--extra-vars", json.dumps(all_of_it))
+
+    assert left(host, BARE.read_text()) == {"/root/data.tar"}
+    assert not any(host.user(name).exists for name in ("ocs", "grafana", "mysql"))
+
+
+def test_the_site_of_the_manual_is_migrated_from_docker(site: dict[str, Any], bridge: Bridge) -> None:
+    """Its compose file and OCS configuration become an inventory that converges, and changes nothing a second time."""
+    folder = checkout("90.0.3")
+    subprocess.run(
+        [sys.executable, "-m", "migrate", "tests/migrate/manual", "yale", "--address", site["ansible_host"]],
+        cwd=folder, check=True,
+    )  # fmt: skip
+    # What the vendor's package would be, and how Molecule reaches the host, are nothing of the site's.
+    more = {name: site[name] for name in site if name.startswith(("ansible_ssh", "ansible_user", "grafana_package"))}
+    yale = {"checkout": folder, "inventory": folder / "inventories/yale"}
+    done("site", "--extra-vars", json.dumps(more), **yale)
+    assert changes("site", "--extra-vars", json.dumps(more), **yale) == []
+    assert changes("site", "--check", "--extra-vars", json.dumps(more), **yale) == []
+    assert bridge.query(["apex_archive::apex_radiometer"], 1, 0)[1]["apex_archive::apex_radiometer"]

@@ -1,12 +1,10 @@
 """Secrets and certificates are made anew while the site is at work: what was known before opens nothing any more."""
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
+from plays import done
 from seen import BACK_AFTER_BOOT, FRESH, Bridge, Program, serves, until
 from testinfra.host import Host
 
@@ -16,6 +14,8 @@ BACK = 60.0
 SECRETS, TLS = "/etc/sisock/secrets", "/etc/sisock/tls"
 ACCOUNTS = ("db_reader", "db_scanner", "wamp_consumer", "wamp_hub", "wamp_server", "grafana_admin")
 WATCHED = "/run/watched"
+TALKATIVE = ("-vvv", "--diff")
+"""Who asks for all that Ansible can say is told no secret either."""
 
 _WATCH = """
 import datetime, json, sys, time, urllib.request
@@ -83,17 +83,6 @@ def watched(
     watched.end()
 
 
-def play(name: str, *options: str) -> str:
-    """Run a playbook that must not fail; return all that it says."""
-    done = subprocess.run(
-        ["ansible-playbook", "-vvv", "--diff", "--inventory", str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent),
-         str(Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / f"playbooks/{name}.yml"), *options],
-        capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_FORCE_COLOR": "0"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    return done.stdout + done.stderr
-
-
 def values(host: Host) -> dict[str, str]:
     """Read the secrets, and the keys as what a line of them says."""
     secrets = {name: host.file(f"{SECRETS}/{name}").content_string.strip() for name in host.file(SECRETS).listdir()}
@@ -120,7 +109,7 @@ def is_shown(host: Host) -> bool:
 def test_the_routers_key_is_made_anew_under_all_who_trust_the_authority(host: Host, watched: Watched) -> None:
     """The playbook renew_tls: another key, another certificate, the same authority."""
     before, authority = certificate(host, "router"), certificate(host, "ca")
-    said = play("renew_tls")
+    said = done("renew_tls", *TALKATIVE)
     outage = watched.outage()
     after = certificate(host, "router")
     assert after["serial"] != before["serial"]
@@ -134,7 +123,7 @@ def test_the_routers_key_is_made_anew_under_all_who_trust_the_authority(host: Ho
 def test_the_authority_is_made_anew(host: Host, watched: Watched) -> None:
     """With -e renew_authority=true: another key, which everybody trusts from then on."""
     before = certificate(host, "ca")
-    play("renew_tls", "-e", "renew_authority=true")
+    done("renew_tls", "-e", "renew_authority=true")
     outage = watched.outage()
     assert certificate(host, "ca")["key"] != before["key"]
     assert is_shown(host)
@@ -188,7 +177,7 @@ def test_every_secret_is_made_anew_and_none_is_told(
 ) -> None:
     """Database, router and Grafana know the new ones; of panels nobody saw more than a pause."""
     before = values(host)
-    said = play("rotate_secrets")
+    said = done("rotate_secrets", *TALKATIVE)
     outage = watched.outage()
     after = values(host)
     assert {name for name in before if after[name] != before[name]} == set(ACCOUNTS)

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -63,7 +64,7 @@ def make(config: Mapping[str, Any], now: Callable[[], float] = time.time) -> Pat
             "no backup was made: a restore has not ended, and the index may be half of one. Restore again, or remove "
             f"{config['restoring']} when all is as it should be"
         )
-    place = Path(config["directory"])
+    place = _place(config)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(place):
         for left in place.glob(".new-*"):
@@ -164,13 +165,22 @@ def superfluous(stamps: Collection[str], keep: Mapping[str, int]) -> set[str]:
 
 
 def lost(backup: Path) -> list[str]:
-    """Return the recorded files that the backed up index knows and that are not on this host."""
-    return gone((backup / _RECORDED).read_bytes()) if (backup / _RECORDED).exists() else []
+    """Return the recorded files that the backed up index knows and that are not on this host; see `gone`."""
+    return gone(base64.b64encode((backup / _RECORDED).read_bytes())) if (backup / _RECORDED).exists() else []
 
 
-def gone(recorded: bytes) -> list[str]:
-    """Return the files that are not on this host, of those in the compressed list of a backup."""
-    names = [bytes.fromhex(line.decode()) for line in gzip.decompress(recorded).splitlines()]
+def gone(recorded: str | bytes) -> list[str]:
+    """Return the files that are not on this host, of those in the compressed list of a backup, written in base64.
+
+    Raises
+    ------
+    BackupError
+        It is no such list.
+    """
+    try:
+        names = [bytes.fromhex(line.decode()) for line in gzip.decompress(base64.b64decode(recorded)).splitlines()]
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise BackupError(f"the list of recorded files cannot be read ({_said(error)}); take another backup") from error
     return [os.fsdecode(name) for name in names if not os.path.lexists(name)]
 
 
@@ -182,6 +192,16 @@ def _superfluous(names: Collection[str], keep: Mapping[str, int]) -> list[str]:
 def _marked() -> set[Path]:
     """Return the backups that a way back from an upgrade needs."""
     return {Path(json.loads(mark.read_text())["backup"]) for mark in _MARKS.glob("[0-9]*/mark.json")}
+
+
+def _place(config: Mapping[str, Any]) -> Path:
+    """Return where backups are, unless their disk is not there: what is below its mount point is another disk."""
+    if config["mount"] and not os.path.ismount(config["mount"]):
+        raise BackupError(
+            f"nothing is mounted at {config['mount']}, where the disk of the backups should be: no backup is made, and "
+            "those that there are cannot be read. Mount it, or correct backup_mount"
+        )
+    return Path(config["directory"])
 
 
 @contextmanager
@@ -347,7 +367,7 @@ def _said(error: Exception) -> str:
 
 def _due(config: Mapping[str, Any]) -> None:
     """Make a backup when the last one is old enough; who asks every hour gets it at about the same time of the day."""
-    found = backups(Path(config["directory"]), config["host"])
+    found = backups(_place(config), config["host"])
     if not found or age(found[-1], time.time()) > config["every"] - _ASKED_EVERY / 2:
         _print(f"made {make(config)}")
 
@@ -365,7 +385,7 @@ def _loop(config: Mapping[str, Any]) -> None:
 def _status(config: Mapping[str, Any]) -> None:
     """Say how old the newest backup is; it is a failure when two were due since, unless there was no time for them."""
     since = time.time() - Path(CONFIG).stat().st_mtime
-    found = backups(Path(config["directory"]), config["host"])
+    found = backups(_place(config), config["host"])
     old = min(age(found[-1], time.time()), since) if found else since
     which = f"the newest backup is {found[-1]}" if found else f"{config['directory']} has no backup yet"
     if old > 2 * config["every"]:
@@ -414,7 +434,7 @@ def _do(asked: argparse.Namespace, config: Mapping[str, Any]) -> None:
         case "make":
             _print(str(make(config)))
         case "list":
-            for each in backups(Path(config["directory"]), config["host"]):
+            for each in backups(_place(config), config["host"]):
                 _print(f"{each}  {sum(part.stat().st_size for part in each.iterdir()) / 1e6:.1f} MB")
         case "status":
             _status(config)
@@ -423,12 +443,12 @@ def _do(asked: argparse.Namespace, config: Mapping[str, Any]) -> None:
         case "loop":
             _loop(config)
         case "check":
-            _print(json.dumps(check(asked.folder or newest(Path(config["directory"]), config["host"])), indent=1))
+            _print(json.dumps(check(asked.folder or newest(_place(config), config["host"])), indent=1))
         case "lost":
             if asked.folder == Path("-"):
-                absent = gone(base64.b64decode(sys.stdin.read()))
+                absent = gone(sys.stdin.read())
             else:
-                absent = lost(asked.folder or newest(Path(config["directory"]), config["host"]))
+                absent = lost(asked.folder or newest(_place(config), config["host"]))
             for path in absent:
                 _print(path)
 

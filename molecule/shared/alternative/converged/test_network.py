@@ -60,11 +60,12 @@ def test_every_program_listens_on_its_own_port(host: Host) -> None:
 
 
 def test_the_way_in_is_one_that_ssh_understands(host: Host, site: dict[str, Any]) -> None:
-    """Name, port, gateway and the bridge, as people's ssh reads them; and a host without Grafana has no door to it."""
+    """Name, port, account, gateway and bridge as people's ssh reads them; without Grafana there is no door to it."""
     read = host.check_output("ssh -G -F /etc/alternative/ssh_config alternative").splitlines()
     assert {
         f"hostname {site['ansible_host']}",
         f"port {SSH}",
+        "user astronomer",
         "proxyjump guest@gateway.example.org",
         "localforward 5500 [localhost]:5500",
         "exitonforwardfailure yes",

@@ -48,3 +48,15 @@ def test_each_program_runs_where_the_inventory_puts_it(observatory: Host, telesc
     assert groups[observatory] == {"router", "tunnel", "sisock", "servers", "grafana"}
     assert groups[telescope] == {"tunnel", "archive", "servers", "ocs"}
     assert {state for host in rows for _, state in rows[host]} == {"RUNNING"}, rows
+
+
+def test_a_host_manager_runs_the_agents_of_the_instruments(telescope: Host) -> None:
+    """Supervisor runs it, the registry and the aggregator; the instruments' agents are its children."""
+    programs = {line.split()[0] for line in telescope.run("supervisorctl status ocs:*").stdout.splitlines()}
+    assert programs == {"ocs:registry", "ocs:aggregator", "ocs:hm-telescope"}
+    manager = telescope.check_output("supervisorctl pid ocs:hm-telescope")
+    running = telescope.check_output("ps --no-headers -o args --sid %s", manager)
+    assert {name for name in ("faker-fast", "faker-slow") if f"--instance-id={name}" in running} == {
+        "faker-fast",
+        "faker-slow",
+    }, running
