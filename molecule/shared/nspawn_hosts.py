@@ -2,11 +2,13 @@
 """Fresh Debian hosts for Molecule: systemd is PID 1, reached over SSH, on a private bridge with NAT.
 
 ``nspawn_hosts.py possible`` says in one line why hosts can't be made here, if so (exit status 3).
-``nspawn_hosts.py up RUN_KEY`` reads ``[{"name": .., "suite": .., "converged": ..}, ..]`` from stdin, makes and starts
+``nspawn_hosts.py up RUN_KEY`` reads ``[{"name": .., "suite": ..}, ..]`` from stdin, makes and starts
 the hosts of that run and prints Molecule's instance configuration as JSON. ``nspawn_hosts.py down RUN_KEY`` removes all
 that `up` made. ``nspawn_hosts.py keep RUN_KEY NAME`` shuts a host down, keeps its root for hosts that begin converged,
 and starts it again. ``nspawn_hosts.py cut RUN_KEY NAME`` kills all its processes at once and starts it again.
 ``nspawn_hosts.py bare RUN_KEY NAME`` puts a bare host into its place and prints the path of the hosts' keys.
+``nspawn_hosts.py kept`` tells by its exit status whether there is a kept root of these sources, of any suite.
+``nspawn_hosts.py seed RUN_KEY NAME`` gives a host the environments of the kept root, if there is one.
 
 RUN_KEY is the scenario's ephemeral directory, which no two runs share: each run has a bridge, a network, an nftables
 table, control groups and a folder below the cache of its own, all named after it. A run that was killed is recognised
@@ -14,7 +16,8 @@ by having no living host, or by its ephemeral directory being gone, and is remov
 
 The cache is ``$SISOCK_MOLECULE_CACHE``, by default ``~/.cache/sisock-molecule``. A base root is made there once for a
 suite (about a minute), and each host is a copy of it; one that is to begin converged is a copy of a kept root, if there
-is one that was made of the very sources that lie in the checkout.
+is one that was made of the very sources that lie in the checkout. One that is seeded gets from there what takes longest
+to build: the Python environments of the programs, which are the same on every host of these sources.
 """
 
 import errno
@@ -58,6 +61,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 # What a converged host is made of, and the folders therein that are none of it.
 SOURCES = ("files", "inventories/demo", "molecule/default", "playbooks", "pyproject.toml", "requirements", "roles",
            "services", "sisock")  # fmt: skip
+# Where a converged host has environments, below its root.
+ENVIRONMENTS = ("opt/crossbar/releases", "opt/node/releases", "opt/ocs/releases", "opt/sisock/releases", "opt/uv")
 LEFT_OUT = {"__pycache__", "node_modules"}
 # Every host sees cgroup2 alone, whatever this machine still has beside it: systemd 256 and later run on nothing else.
 HOST_ENVIRONMENT = {"UNIFIED_CGROUP_HIERARCHY": "1"}
@@ -80,6 +85,7 @@ class Wanted(TypedDict):
     name: str
     suite: str
     converged: NotRequired[bool]
+    seeded: NotRequired[bool]
 
 
 class Instance(TypedDict):
@@ -121,6 +127,11 @@ def main(arguments: list[str]) -> int:
                     run.boot(name)
                 run.wait(name)
                 print(run.folder / "known_hosts")
+            case ["kept"]:
+                return 0 if list(cache().glob(f"converged-*-{sources()}")) else 1
+            case ["seed", key, name]:
+                with locked():
+                    seed(Run(key).folder / name)
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2
@@ -157,6 +168,8 @@ def up(run: "Run", wanted: list[Wanted]) -> list[Instance]:
         run.make(len(wanted))
         for number, (host, root) in enumerate(zip(wanted, roots, strict=True)):
             run.install(host["name"], run.address(number), root)
+            if host.get("seeded"):
+                seed(run.folder / host["name"])
             run.boot(host["name"])
     instances = []
     for number, host in enumerate(wanted):
@@ -178,7 +191,7 @@ def keep(run: "Run", name: str) -> None:
     root, digest = run.folder / name, (run.folder / "sources").read_text()
     with locked():
         run.shut_down(name)
-        kept = cache() / f"converged-{suite_of(root)}-{digest}"
+        kept = kept_root(suite_of(root))
         # What was changed since the host was made is not in its root.
         if digest == sources() and not kept.exists():
             for older in cache().glob(f"converged-{suite_of(root)}-*"):
@@ -388,8 +401,22 @@ def base_root(suite: str) -> Path:
 
 def root_to_begin_from(host: Wanted) -> Path:
     """Return the kept root that a host asks for, or the base root of its suite."""
-    kept = cache() / f"converged-{host['suite']}-{sources()}"
+    kept = kept_root(host["suite"])
     return kept if host.get("converged") and kept.exists() else base_root(host["suite"])
+
+
+def kept_root(suite: str) -> Path:
+    """Return where the root is, or would be, of a converged host of the very sources that lie in the checkout."""
+    return cache() / f"converged-{suite}-{sources()}"
+
+
+def seed(root: Path) -> None:
+    """Give a host the environments of the kept root, if there is one."""
+    kept = kept_root(suite_of(root))
+    for folder in ENVIRONMENTS:
+        if (kept / folder).exists() and not (root / folder).exists():
+            (root / folder).parent.mkdir(parents=True, exist_ok=True)
+            call("cp", "--archive", "--reflink=auto", str(kept / folder), str(root / folder))
 
 
 def sources() -> str:

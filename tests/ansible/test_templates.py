@@ -61,16 +61,19 @@ def rendered(ansible_playbook: Play, tmp_path_factory: pytest.TempPathFactory) -
         _render(group, out / f"group-{name}", {"supervisor_group": name, "supervisor_programs": programs})
         for name, programs in GROUPS.items()
     ]
-    (out / "variables.json").write_text(json.dumps({k: v for k, v in variables.items() if k not in tasks[-1]["vars"]}))
     for task in tasks:
         task["vars"] = {**{k: variables[k] for k in ("supervisor_group", "supervisor_programs")}, **task["vars"]}
     files = [*sorted(ROOT.glob("roles/*/defaults/main.yml")), *sorted(ROOT.glob("roles/*/vars/main.yml"))]
+    # In one file: Ansible reads the files of a play anew for each of its tasks.
+    known = {key: value for file in files for key, value in (yaml.safe_load(file.read_text()) or {}).items()}
+    merged = {key: value for key, value in (known | variables).items() if key not in tasks[-1]["vars"]}
+    (out / "variables.json").write_text(json.dumps(merged))
     play = {
         "name": "Render",
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": False,
-        "vars_files": [*map(str, files), str(out / "variables.json")],
+        "vars_files": [str(out / "variables.json")],
         "tasks": tasks,
     }
     (out / "filter_plugins").symlink_to(ROOT / "playbooks/filter_plugins")

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -133,11 +133,15 @@ def test_a_failing_upgrade_ends_on_the_former_release(
 
     result = play("upgrade", checkout=broken)
 
-    failed = time.monotonic()
     assert result.returncode != 0
     assert "sisock:bridge" in said(result) or "the bridge" in said(result), said(result)[-3000:]
-    until(BACK, partial(serves, host, "90.0.1", bridge, programs, live_fields))
-    record_property("seconds from the failed check to fresh data", time.monotonic() - failed)
+    until(ARCHIVE_BACK, partial(serves, host, "90.0.1", bridge, programs, live_fields))
+    fresh = float(host.check_output("date +%s.%N"))
+    judged = re.search(r"(?m)^(\S+) .*; going back$", host.file("/var/log/sisock/upgrade.log").content_string)
+    assert judged
+    took = fresh - datetime.fromisoformat(judged[1]).timestamp()
+    record_property("seconds from the failed check to fresh data", took)
+    assert took <= BACK
 
     def the_index_is_back() -> bool:
         return sql(host, "SELECT version_num FROM alembic_version").strip() == schema
@@ -145,7 +149,6 @@ def test_a_failing_upgrade_ends_on_the_former_release(
     until(ARCHIVE_BACK, the_index_is_back)
     assert "later" not in sql(host, "SHOW TABLES").split()
     until(ARCHIVE_BACK, lambda: int(sql(host, "SELECT COUNT(*) FROM files")) >= files)
-    assert "going back" in host.file("/var/log/sisock/upgrade.log").content_string
     until(BACK, lambda: not host.file("/var/lib/sisock-release/pending").exists)
 
 
@@ -249,15 +252,17 @@ def test_a_site_that_is_taken_off_whole_leaves_nothing(host: Host) -> None:
     assert not any(host.user(name).exists for name in ("ocs", "grafana", "mysql"))
 
 
-def test_the_site_of_the_manual_is_migrated_from_docker(site: dict[str, Any], bridge: Bridge) -> None:
+def test_the_site_of_the_manual_is_migrated_from_docker(site: dict[str, Any], bridge: Bridge, version: str) -> None:
     """Its compose file and OCS configuration become an inventory that converges, and changes nothing a second time."""
-    folder = checkout("90.0.3")
+    folder = checkout(version)
+    done("molecule/shared/seed")
     subprocess.run(
         [sys.executable, "-m", "migrate", "tests/migrate/manual", "yale", "--address", site["ansible_host"]],
         cwd=folder, check=True,
     )  # fmt: skip
     # What the vendor's package would be, and how Molecule reaches the host, are nothing of the site's.
-    more = {name: site[name] for name in site if name.startswith(("ansible_ssh", "ansible_user", "grafana_package"))}
+    wanted = ("ansible_ssh_common_args", "ansible_private_key_file", "ansible_user", "grafana_package")
+    more = {name: site[name] for name in wanted}
     yale = {"checkout": folder, "inventory": folder / "inventories/yale"}
     done("site", "--extra-vars", json.dumps(more), **yale)
     assert changes("site", "--extra-vars", json.dumps(more), **yale) == []

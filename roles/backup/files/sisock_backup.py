@@ -268,6 +268,7 @@ def accounts(patterns: Collection[str]) -> list[dict[str, Any]]:
             "group": getgrgid(each.pw_gid).gr_name,
             "gid": each.pw_gid,
             "home": each.pw_dir,
+            "has_home": os.path.isdir(each.pw_dir),
             "shell": each.pw_shell,
             "groups": sorted(group.gr_name for group in getgrall() if each.pw_name in group.gr_mem),
         }
