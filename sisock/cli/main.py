@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
@@ -84,6 +85,7 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description="Look at an observatory's data.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
     parser.add_argument("--url", help=f"address of the bridge, else SISOCK_URL of the environment, else {URL}")
     parser.add_argument("--timeout", type=_number, default=TIMEOUT, metavar="SECONDS", help="how long to wait for it")
     listed = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -122,6 +124,13 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("--every", type=_duration, default=1.0, metavar="SECONDS", help="how often to look (default: 1)")
     watch.add_argument("-n", "--lines", type=_count, metavar="N", help="end after so many samples")
     return parser
+
+
+def _version() -> str:
+    try:
+        return version(PROGRAM)
+    except PackageNotFoundError:
+        return "of a checkout that is not installed"
 
 
 def _number(text: str) -> float:

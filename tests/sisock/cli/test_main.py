@@ -69,6 +69,11 @@ def sisock(bridge: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return run
 
 
+def test_the_release_is_told(sisock: Sisock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sisock.cli.main.version", lambda name: f"1.2.3 of {name}")
+    assert sisock("--version") == (0, ["sisock 1.2.3 of sisock"], [])
+
+
 def test_nodes_are_listed(sisock: Sisock) -> None:
     status, out, err = sisock("nodes")
     assert (status, err) == (0, [])
