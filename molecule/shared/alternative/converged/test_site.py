@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-# The test of check mode is the same for every site.
-from converged.test_check_mode import test_check_mode_finds_nothing_to_change  # noqa: F401
 from seen import Bridge, Program, until
 from testinfra.host import Host
 
