@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 from seen import Bridge, Program, until
 from testinfra.host import Host
 
