@@ -166,11 +166,11 @@ def superfluous(stamps: Collection[str], keep: Mapping[str, int]) -> set[str]:
 
 def lost(backup: Path) -> list[str]:
     """Return the recorded files that the backed up index knows and that are not on this host; see `gone`."""
-    return gone(base64.b64encode((backup / _RECORDED).read_bytes())) if (backup / _RECORDED).exists() else []
+    return gone((backup / _RECORDED).read_bytes()) if (backup / _RECORDED).exists() else []
 
 
-def gone(recorded: str | bytes) -> list[str]:
-    """Return the files that are not on this host, of those in the compressed list of a backup, written in base64.
+def gone(recorded: bytes) -> list[str]:
+    """Return the files that are not on this host, of those in the compressed list of a backup.
 
     Raises
     ------
@@ -178,10 +178,17 @@ def gone(recorded: str | bytes) -> list[str]:
         It is no such list.
     """
     try:
-        names = [bytes.fromhex(line.decode()) for line in gzip.decompress(base64.b64decode(recorded)).splitlines()]
+        names = [bytes.fromhex(line.decode()) for line in gzip.decompress(recorded).splitlines()]
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise BackupError(f"the list of recorded files cannot be read ({_said(error)}); take another backup") from error
     return [os.fsdecode(name) for name in names if not os.path.lexists(name)]
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError as error:
+        raise BackupError(f"the list of recorded files cannot be read ({_said(error)}): it is no base64") from error
 
 
 def _superfluous(names: Collection[str], keep: Mapping[str, int]) -> list[str]:
@@ -447,7 +454,7 @@ def _do(asked: argparse.Namespace, config: Mapping[str, Any]) -> None:
             _print(json.dumps(check(asked.folder or newest(_place(config), config["host"])), indent=1))
         case "lost":
             if asked.folder == Path("-"):
-                absent = gone(sys.stdin.read())
+                absent = gone(_from_base64(sys.stdin.read()))
             else:
                 absent = lost(asked.folder or newest(_place(config), config["host"]))
             for path in absent:
