@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 # Group of the inventory -> the account that its programs have.
 _ACCOUNTS = {"router": "hub", "bridge": "consumer", "archive": "scanner"}
@@ -45,7 +45,7 @@ def account_hosts(
             kind = str(server.get("type"))
             declarations = (Path(data_nodes_dir) / kind / "server.yml", Path(site_servers_dir) / f"{kind}.yml")
             declared = next((path for path in declarations if path.exists()), None)
-            account = (yaml.safe_load(declared.read_text(encoding="utf-8")) or {}).get("database") if declared else None
+            account = (yaml_load(declared.read_text(encoding="utf-8")) or {}).get("database") if declared else None
             # What reads the index is a data server, too.
             for each in ("server", account):
                 if each and host not in hosts[each]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 Program = dict[str, Any]
 
@@ -60,7 +60,7 @@ def _supervised_server(
         # -P: a file beside it cannot pass for a package of the same name.
         command = f"{python} -P {installed_dir}/{kind}.py"
         digest = {"SERVER_DIGEST": _digest(_own_files(kind, own))}
-    declared = yaml.safe_load(declaration.read_text(encoding="utf-8")) if declaration.exists() else {}
+    declared = yaml_load(declaration.read_text(encoding="utf-8")) if declaration.exists() else {}
     account = declared.get("database", "server")
     return {
         "name": server["name"],
@@ -145,7 +145,7 @@ def instruments(agents: Iterable[Mapping[str, Any]], classes_file: str) -> list[
     classes_file
         YAML file that says which classes of agents each package brings.
     """
-    own = yaml.safe_load(Path(classes_file).read_text(encoding="utf-8"))["ocs"]["classes"]
+    own = yaml_load(Path(classes_file).read_text(encoding="utf-8"))["ocs"]["classes"]
     return [agent["instance_id"] for agent in agents if agent["class"] not in own]
 
 

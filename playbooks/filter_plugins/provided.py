@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
@@ -47,7 +47,7 @@ def secret_problems(provided: Any, roles_dir: str) -> list[str]:
 def _declared(roles: Path) -> Iterator[str]:
     """Names of the secrets in defaults and tasks; those that a role computes are not among them."""
     for path in sorted([roles / "secrets/defaults/main.yml", *roles.glob("*/tasks/*.yml")]):
-        documents = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+        documents = yaml_load(path.read_text(encoding="utf-8")) or []
         for each in [documents] if isinstance(documents, Mapping) else documents:
             declared = each.get("vars", each).get("secrets_declared", [])
             yield from (secret["name"] for secret in declared if isinstance(secret, Mapping))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.module_utils.common.yaml import SafeLoader, yaml_load
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 # Variables of an inventory that are not a role's: Ansible's, Molecule's, and those that a site keeps for itself.
@@ -55,7 +56,7 @@ def declared_variables(roles_dir: str) -> dict[str, dict[str, Any]]:
     """Variables that an inventory may set, with their declarations: those of each role's main entry point."""
     options: dict[str, dict[str, Any]] = {}
     for path in Path(roles_dir).glob("*/meta/argument_specs.yml"):
-        specs = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
+        specs = yaml_load(path.read_text(encoding="utf-8"))["argument_specs"]
         options |= specs.get("main", {}).get("options", {})
     return options
 
@@ -70,7 +71,7 @@ def group_problems(groups: Mapping[str, Sequence[str]], site_playbook: str) -> l
     site_playbook
         Path of the playbook whose plays name the groups that there are.
     """
-    plays = yaml.safe_load(Path(site_playbook).read_text(encoding="utf-8"))
+    plays = yaml_load(Path(site_playbook).read_text(encoding="utf-8"))
     known = sorted({group for play in plays for group in play.get("hosts", "").split(":")} - {"", "all"})
     problems = [
         f"No play knows the group {group!r}; {_nearest(group, known)}A group of the site's own begins with local_."
@@ -160,7 +161,7 @@ def site_server_problems(code: str, data_nodes_dir: str) -> list[str]:
 def declaration_problems(declaration: str) -> list[str]:
     """What is wrong with the YAML file at this path, in which a data server declares its settings."""
     try:
-        spec = yaml.safe_load(Path(declaration).read_text(encoding="utf-8"))
+        spec = yaml_load(Path(declaration).read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:
         return [f"{declaration}: this is no YAML ({' '.join(str(error).split())})."]
     if not isinstance(spec, Mapping) or not isinstance(spec.get("options", {}), Mapping):
@@ -187,7 +188,7 @@ def setting_problems(settings: Any, variable: str, service_dir: str) -> list[str
     """
     if not isinstance(settings, Mapping):
         return [f"{variable} is no mapping; write each setting as NAME: value below it."]
-    spec = yaml.safe_load((Path(service_dir) / "service.yml").read_text(encoding="utf-8"))
+    spec = yaml_load((Path(service_dir) / "service.yml").read_text(encoding="utf-8"))
     return _settings(variable, settings, spec["options"])
 
 
@@ -203,7 +204,7 @@ def agent_problems(agents: Any, classes_file: str, own_lock: str = "") -> list[s
     own_lock
         Lock file of the site's own, which may bring agents of any class; empty for none.
     """
-    packages = yaml.safe_load(Path(classes_file).read_text(encoding="utf-8"))
+    packages = yaml_load(Path(classes_file).read_text(encoding="utf-8"))
     classes = sorted(name for package in packages.values() for name in package["classes"])
     problems: list[str] = []
     managers = []
@@ -370,7 +371,7 @@ def _own_types(folder: Path) -> dict[str, Path]:
 
 
 def _declared(declaration: Path) -> Mapping[str, Any]:
-    return yaml.safe_load(declaration.read_text(encoding="utf-8")) if declaration.exists() else {}
+    return yaml_load(declaration.read_text(encoding="utf-8")) if declaration.exists() else {}
 
 
 def _code_problems(tree: ast.Module) -> Iterator[str]:
@@ -450,7 +451,7 @@ def _variables(path: Path) -> Iterator[tuple[str, int]]:
     text = path.read_text(encoding="utf-8")
     if text.startswith("$ANSIBLE_VAULT"):
         return
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = yaml.compose(text, Loader=SafeLoader)
     if {"group_vars", "host_vars"} & set(path.parts):
         yield from _mapping_keys(root)
     else:

@@ -182,7 +182,7 @@ def test_an_index_of_a_later_schema_becomes_that_of_the_backup_when_live_data_fl
     said: list[str] = []
     host.program.back("", said.append)
     calls = host.calls.read_text()
-    order = ["stop archive:*", "update sisock\n", "DROP DATABASE", "CREATE TABLE state", "update sisock archive\n"]
+    order = ["update sisock\n", "stop archive:*", "DROP DATABASE", "CREATE TABLE state", "update sisock archive\n"]
     assert [calls.index(each) for each in order] == sorted(calls.index(each) for each in order)
     assert "the index has schema 0002, and is made 0001 again" in said
 

@@ -181,13 +181,13 @@ def back(
         _put_back(folder, stood["paths"])
         # Tables of which only some are there yet have the right schema, too.
         older_index = pending.get("loading", False) or schema(stood["database"]) != stood["schema"]
+        # Live data first: the archive follows once its tables are what they were.
+        _update([group for group in stood["groups"] if not (older_index and group == "archive")])
         if older_index:
             say(f"the index has schema {schema(stood['database'])}, and is made {stood['schema']} again")
             # Of another host, the playbook rollback stops it; nobody does when this host goes back by itself.
             if "archive" in stood["groups"]:
                 _run("supervisorctl", "stop", "archive:*")
-        _update([group for group in stood["groups"] if not (older_index and group == "archive")])
-        if older_index:
             _write(STATE / "pending", {**pending, "loading": True})
             _load_index(stood["database"], stood["backup"], say)
             _update(stood["groups"])
