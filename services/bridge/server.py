@@ -26,6 +26,7 @@ from services.bridge.panels import Panels
 from services.bridge.planner import Planner
 from services.bridge.query import Query
 from services.bridge.quicklook.serving import Page, with_page
+from services.bridge.replies import remembered
 from services.bridge.samples import Samples
 from services.bridge.servers import Consumer, Servers
 from services.bridge.simplejson import SimpleJson
@@ -90,8 +91,8 @@ def bridge(consumer: Consumer, reactor: Any, settings: Mapping[str, Any]) -> Sit
         OpenApi(),
     ]
     page = Page(settings["QUICKLOOK"] or Path(sys.prefix) / "share/quicklook")
-    app = with_page(compressed(allow_origins(application(front_ends), settings["CORS_ORIGINS"])), page)
-    return site(reactor, app, settings["THREADS"], settings["MAX_BODY"])
+    answering = remembered(compressed(allow_origins(application(front_ends), settings["CORS_ORIGINS"])))
+    return site(reactor, with_page(answering, page), settings["THREADS"], settings["MAX_BODY"])
 
 
 def _joined(name: str, sources: Sequence[str]) -> tuple[str, Sequence[str]]:

@@ -1,13 +1,15 @@
 """How many panels the bridge answers in a second: `python -m tests.benchmarks.bridge_throughput [--seconds N]`.
 
-A panel is a ``/query`` of ten targets of 1,000 points. Three processes are asked by wrk (Debian's package), in turns:
+A panel is a ``/query`` of ten targets of 1,000 points. Processes are asked by wrk (Debian's package), in turns:
 
 - *nothing*: a Bottle route in the same Twisted container, with the same number of threads, which returns the same
   bytes ready-made. What it takes is what HTTP, container and threads take.
 - *bridge*: the bridge, whose data servers are in its process and answer at once.
 - *site*: the bridge of a miniature site, with a real router and a real data server, each a process.
 
-The share of *nothing* that the others reach is told for the medians of all turns. All run on the same cores as wrk.
+They are asked in the same words again and again, and the latter two also *moving*: each request is for a range of its
+own, so that no answer is remembered from another, as for panels whose range ends now. The share of *nothing* that each
+reaches is told for the medians of all turns. All run on the same cores as wrk.
 """
 
 import argparse
@@ -40,11 +42,18 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = [==[{}]==]
 """
+_MOVING = """
+local asked, number = wrk.body, 0
+request = function()
+  number = (number + 1) % 900000
+  return wrk.format(nil, nil, nil, (asked:gsub("999999", 999999 - number, 1)))
+end
+"""
 
 
 def body(server: str) -> bytes:
     """The request of one panel."""
-    times = [datetime.fromtimestamp(t, UTC).isoformat() for t in (BEGIN, BEGIN + POINTS)]
+    times = [datetime.fromtimestamp(t, UTC).isoformat() for t in (BEGIN, BEGIN + POINTS - 1e-6)]
     targets = [{"target": f"{server}::{name}", "refId": chr(65 + n)} for n, name in enumerate(NAMES)]
     asked = {"range": dict(zip(("from", "to"), times, strict=True)), "maxDataPoints": POINTS, "targets": targets}
     return json.dumps(asked).encode()
@@ -179,11 +188,14 @@ def measure(folder: Path, seconds: float, rounds: int, connections: int, with_si
             eventually(
                 "the site answers", lambda: ask(site.bridge_port, body("bench")) == reply, 60
             )  # fmt: skip
-        script = folder / "panel.lua"
-        script.write_text(_SCRIPT.format(body("bench").decode()))
-        rates: dict[str, list[float]] = {name: [] for name in ports}
+        same, moving = folder / "panel.lua", folder / "moving.lua"
+        same.write_text(_SCRIPT.format(body("bench").decode()))
+        moving.write_text(same.read_text() + _MOVING)
+        turns = {name: (port, same) for name, port in ports.items()}
+        turns |= {f"{name}, moving": (port, moving) for name, port in ports.items() if name != "nothing"}
+        rates: dict[str, list[float]] = {name: [] for name in turns}
         for number in range(rounds + 1):
-            for name, port in ports.items():
+            for name, (port, script) in turns.items():
                 measured = rate(port, script, seconds if number else 2.0, connections)
                 if number:  # The first turn is to warm up.
                     rates[name].append(round(measured, 1))
