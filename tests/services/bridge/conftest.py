@@ -1,6 +1,7 @@
 """A real HTTP server on a private port, before data servers that exist only here."""
 
 import http.client
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from sisock.uris import GET_DATA_NODE
 
 reactor: Any = installed
 NOW = 1_700_000_000.0
+_NUMBERS = itertools.count()
 
 
 @dataclass
@@ -150,8 +152,8 @@ class Bridge:
         blockingCallFromThread(reactor, maybeDeferred, tell)
 
     def query(self, *targets: Any, seconds: float = 60, **more: Any) -> list[dict[str, Any]]:
-        """Ask for series as Grafana does; the reply must be good."""
-        reply = self.ask("/query", request(*targets, seconds=seconds, **more))
+        """Ask for series as Grafana does, which numbers its requests; the reply must be good."""
+        reply = self.ask("/query", request(*targets, seconds=seconds, **{"requestId": f"Q{next(_NUMBERS)}"} | more))
         assert reply.status == 200, reply.body
         return reply.json
 
