@@ -46,6 +46,10 @@ class ScratchHost:
         for name in ("changed", "work", "root", "shared"):
             (folder / name).mkdir(exist_ok=True)
         self.shared, self.changed = folder / "shared", folder / "changed"
+        # Here images of containers say that apt shall remember nothing that it has read: a second of each task.
+        settings = self.changed / "etc/apt/apt.conf.d"
+        settings.mkdir(parents=True, exist_ok=True)
+        (settings / "docker-clean").touch()
 
     def run(self, script: str, within: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a shell script as root, and return what became of it; the first command that fails ends it."""

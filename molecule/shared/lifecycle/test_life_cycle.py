@@ -233,6 +233,7 @@ def test_a_bare_host_becomes_what_was_backed_up(
     assert "recorded files that the index knows are not on observatory" in said(refused)
     assert not host.user("sisock-hub").exists
     done("molecule/shared/mount")
+    done("molecule/shared/seed")
     done("restore", *kept)
 
     until(ARCHIVE_BACK, partial(serves, host, version, bridge, programs, live_fields))
