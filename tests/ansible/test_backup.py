@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tarfile
@@ -325,6 +326,30 @@ def test_a_host_that_was_set_up_today_has_none_yet_and_that_is_well(
     assert "has no backup yet" in capsys.readouterr().out
     assert program.main(["check"]) == 1
     assert "type: sudo sisock-backup make" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [(lambda config: json.dumps({key: config[key] for key in config if key != "mount"}), "it does not say mount;"),
+     (lambda config: json.dumps(config)[:40], "is no JSON")],
+    ids=["of an older release", "cut off"],
+)  # fmt: skip
+def test_a_configuration_that_is_not_this_releases_is_named(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    written: Callable[[dict[str, Any]], str], said: str,
+) -> None:  # fmt: skip
+    (tmp_path / "backup.json").write_text(written(config))
+    monkeypatch.setattr(program, "CONFIG", str(tmp_path / "backup.json"))
+    assert program.main(["make"]) == 1
+    err = capsys.readouterr().err
+    assert said in err
+    assert "./appliance site writes it anew" in err
+    assert not (tmp_path / "backups").exists()
+
+
+def test_the_role_writes_all_that_the_program_reads() -> None:
+    template = (ROOT / "roles/backup/templates/etc/sisock/backup.json.j2").read_text()
+    assert re.findall(r"(?m)^  '(\w+)':", template) == list(program._SAID)
 
 
 PASSWD = {"root": ["x", "0", "0", "root", "/root", "/bin/sh"], "chrony": ["x", "997", "997", "", "/", "/bin/false"]}

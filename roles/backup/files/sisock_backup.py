@@ -32,6 +32,8 @@ from pathlib import Path
 from typing import Any
 
 CONFIG = "/etc/sisock/backup.json"
+_SAID = ("host", "restoring", "site", "directory", "mount", "every", "keep", "index_most", "reserve", "database",
+         "grafana", "accounts", "links", "paths")  # fmt: skip
 STAMP = "%Y%m%dT%H%M%SZ"
 _MARKS = Path("/var/lib/sisock-release")
 _NAME = re.compile(r"(?P<host>.+)-(?P<stamp>\d{8}T\d{6}Z)")
@@ -404,6 +406,26 @@ def _status(config: Mapping[str, Any]) -> None:
     _print(which)
 
 
+def configuration() -> dict[str, Any]:
+    """Return what `CONFIG` says.
+
+    Raises
+    ------
+    BackupError
+        It is of another release, as for minutes within a restore or an upgrade, or no JSON.
+    OSError
+        It is not there.
+    """
+    try:
+        config: dict[str, Any] = json.loads(Path(CONFIG).read_text())
+    except ValueError as error:
+        raise BackupError(f"{CONFIG} is no JSON ({error}); ./appliance site writes it anew") from None
+    if missing := [key for key in _SAID if key not in config]:
+        problem = f"{CONFIG} is that of another release: it does not say {', '.join(missing)}"
+        raise BackupError(f"{problem}; ./appliance site writes it anew")
+    return config
+
+
 def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
@@ -426,7 +448,7 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.command in {"check", "lost"} and asked.folder:
             config: dict[str, Any] = {}
         else:
-            config = json.loads(Path(CONFIG).read_text())
+            config = configuration()
         _do(asked, config)
     except OSError as error:
         sys.stderr.write(f"sisock-backup: {error}; it takes root, and a converged host\n")
