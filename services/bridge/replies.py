@@ -14,7 +14,8 @@ from services.bridge.gateway import Answer, answer_of
 
 REMEMBERED_SECONDS = 0.25
 """How long a reply serves, from the begin of the request that it was made for."""
-_PATHS = {"/query", "/render", "/api/v1/data"}
+_PATHS = {"/query", "/render"}
+"""Those of panels. A script may ask anew for what it has just caused."""
 _MOST_REPLIES = 32
 _MOST_BYTES = 2**20
 """Bytes of a reply that is remembered."""
