@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from sisock.answers import BridgeAbsent, Data, FieldMissing
+from sisock.answers import BridgeAbsent, Data, FieldMissing, NodeState, State
 from sisock.bridge import Bridge, Watch
 from sisock.cli.printing import cell, columns, names_of, short
 from sisock.errors import SisockError
@@ -29,7 +29,7 @@ def nodes(bridge: Bridge, asked: argparse.Namespace) -> int:
     if not (state.router and state.hub):
         say(_absence(state.router))
     head = ("server", "online", "fields", "description")
-    _list(head, ((n.name, _yes(n.online), n.fields, n.description or "") for n in state.nodes), asked.csv)
+    _list(head, ((n.name, _online(n, state), n.fields, n.description or "") for n in state.nodes), asked.csv)
     return 0 if state.router and state.hub else 1
 
 
@@ -66,7 +66,7 @@ def status(bridge: Bridge, asked: argparse.Namespace) -> int:
         newest = "" if node.newest is None else f"{iso(node.newest, 0)} ({ago(max(now - node.newest, 0.0))} ago)"
         problem = node.problem or ("" if node.online or not state.hub else "it is not listed by the hub")
         if not node.joins:
-            rows.append((node.name, _yes(node.online), node.fields, newest, problem))
+            rows.append((node.name, _online(node, state), node.fields, newest, problem))
     _list(("server", "online", "fields", "newest sample", "last problem"), rows, asked.csv)
     if not (state.router and state.hub):
         say(_absence(state.router))
@@ -170,5 +170,6 @@ def _into(path: str, write: Callable[[Any], None]) -> None:
         write(file)
 
 
-def _yes(holds: bool) -> str:
-    return "yes" if holds else "no"
+def _online(node: NodeState, state: State) -> str:
+    # The hub alone knows; without it, the bridge asks servers that it knows of all the same.
+    return ("yes" if node.online else "no") if state.hub else "unknown"

@@ -349,7 +349,7 @@ def test_a_configuration_that_is_not_this_releases_is_named(
 
 def test_the_role_writes_all_that_the_program_reads() -> None:
     template = (ROOT / "roles/backup/templates/etc/sisock/backup.json.j2").read_text()
-    assert re.findall(r"(?m)^  '(\w+)':", template) == list(program._SAID)
+    assert re.findall(r"(?m)^  '(\w+)':", template) == list(program._CONFIGURED)
 
 
 PASSWD = {"root": ["x", "0", "0", "root", "/root", "/bin/sh"], "chrony": ["x", "997", "997", "", "/", "/bin/false"]}

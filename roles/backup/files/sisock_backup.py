@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 CONFIG = "/etc/sisock/backup.json"
-_SAID = ("host", "restoring", "site", "directory", "mount", "every", "keep", "index_most", "reserve", "database",
+_CONFIGURED = ("host", "restoring", "site", "directory", "mount", "every", "keep", "index_most", "reserve", "database",
          "grafana", "accounts", "links", "paths")  # fmt: skip
 STAMP = "%Y%m%dT%H%M%SZ"
 _MARKS = Path("/var/lib/sisock-release")
@@ -420,7 +420,7 @@ def configuration() -> dict[str, Any]:
         config: dict[str, Any] = json.loads(Path(CONFIG).read_text())
     except ValueError as error:
         raise BackupError(f"{CONFIG} is no JSON ({error}); ./appliance site writes it anew") from None
-    if missing := [key for key in _SAID if key not in config]:
+    if missing := [key for key in _CONFIGURED if key not in config]:
         problem = f"{CONFIG} is that of another release: it does not say {', '.join(missing)}"
         raise BackupError(f"{problem}; ./appliance site writes it anew")
     return config
