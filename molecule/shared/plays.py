@@ -8,7 +8,7 @@ from pathlib import Path
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 INVENTORY = Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent
 
-# A task costs the machine less than half; Molecule's own steps of `default` show that the roles need no such thing.
+# A task costs the machine less than half; `default` converges without, as users do.
 MITOGEN = {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(PROJECT / "tests/ansible/strategy")}
 
 

@@ -5,10 +5,17 @@ from pathlib import Path
 
 import pytest
 from left import left
+from plays import done
 from testinfra.host import Host
 
 # The accounts stay with the data and the dashboards that they own.
 KEPT = {"/data", "ocs", "/var/lib/ocs", "grafana", "/var/lib/grafana"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _taken_off() -> None:
+    """Take the site off the host again."""
+    done("remove")
 
 
 def test_the_data_stay_and_belong_to_ocs(host: Host) -> None:
