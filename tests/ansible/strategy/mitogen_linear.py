@@ -8,6 +8,6 @@ from ansible_mitogen.plugins.strategy.mitogen_linear import StrategyModule
 
 __all__ = ["StrategyModule"]
 
-# Each task of a collection's module would have its process read what all collections say of themselves; so the controller
-# does, once, and they inherit it.
+# Each task of a collection's module would have its process read what all collections say of themselves. The controller
+# does so once, and they inherit it.
 list(ansible.collections.list.list_collection_dirs())
