@@ -47,12 +47,12 @@ class NodeState(NamedTuple):
     """A data server, or the fields that several `joins` as one.
 
     `answered` (UNIX seconds) and `problem` are of its last answer to the bridge, and `newest` (UNIX seconds) of its
-    newest sample, where that was asked.
+    newest sample, where that was asked. Whether it is `online` only the hub knows: None while that does not answer.
     """
 
     name: str
     description: str | None
-    online: bool
+    online: bool | None
     fields: int
     answered: float | None
     problem: str | None

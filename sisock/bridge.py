@@ -118,7 +118,7 @@ class Bridge:
         """
         state = self.state()
         wanted: dict[str, str] = {}
-        for node in state.nodes if state.hub else []:
+        for node in state.nodes:
             if node.online and not node.joins:
                 listed = self._ask("fields", [("node", node.name), ("limit", str(_MOST_LISTED))])["fields"]
                 timelines = {each["timeline"]: each["name"] for each in listed}

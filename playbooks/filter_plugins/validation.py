@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.common.yaml import SafeLoader, yaml_load
+from ansible.parsing.dataloader import DataLoader
+from ansible.utils.vars import load_extra_vars
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 # Variables of an inventory that are not a role's: Ansible's, Molecule's, and those that a site keeps for itself.
@@ -50,6 +52,26 @@ def inventory_problems(sources: Iterable[str], roles_dir: str) -> list[str]:
                     "A variable that is the site's own begins with local_."
                 )
     return problems
+
+
+def command_line_problems(project: str) -> list[str]:
+    """Variables of the command line (`-e`) of which roles and playbooks know nothing.
+
+    Unlike an inventory, it may also set what is a role's own, or a playbook's.
+
+    Parameters
+    ----------
+    project
+        Folder of `roles` and `playbooks`.
+    """
+    files = (path for part in ("roles", "playbooks") for path in Path(project, part).rglob("*.yml"))
+    known = {word for path in files for word in re.findall(r"\b[a-z]+_\w+", path.read_text(encoding="utf-8"))}
+    return [
+        f"-e {name}: no role and no playbook has a variable {name!r}; {_nearest(name, sorted(known))}"
+        # Ansible has read them as it started, and decrypted what was encrypted.
+        for name in load_extra_vars(DataLoader())
+        if name not in known and not name.startswith(_FREE_PREFIXES)
+    ]
 
 
 def declared_variables(roles_dir: str) -> dict[str, dict[str, Any]]:
@@ -484,6 +506,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name the filters."""
         return {
+            "command_line_problems": command_line_problems,
             "declared_variables": declared_variables,
             "group_problems": group_problems,
             "setting_problems": setting_problems,

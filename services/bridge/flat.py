@@ -59,7 +59,7 @@ class Flat:
         ``{"router": true, "hub": true, "nodes": [{"name": "weather", "description": "..", "online": true,
         "fields": 5, "answered": 1700000000.0, "problem": null, "joins": []}, ..], "certificates": [{"name":
         "router.crt", "ends": 1800000000.0, "problem": null}]}``; `joins` names the data servers whose fields are one
-        under this name.
+        under this name. `online` is null while the hub does not answer, as only that knows.
         """
         Parameters(call.parameters, ())
         report = self._report(call)
@@ -75,12 +75,13 @@ class Flat:
         joined, sources = self._servers.catalogue.joined, self._servers.catalogue.sources
         of = {node["name"]: node for node in nodes}
         if joined and not of.keys().isdisjoint(sources):
+            joining = [of[name]["online"] for name in sources if name in of]
             nodes.append(
                 dict.fromkeys(_NODE)
                 | {
                     "name": joined,
                     "description": f"the fields of {' and '.join(sources)}, each as one",
-                    "online": any(of[name]["online"] for name in sources if name in of),
+                    "online": any(joining) if report["hub"] else None,
                     "fields": len(self._indexed(self._planner.remembered()).of_node(joined)),
                     "joins": sources,
                 }

@@ -71,9 +71,9 @@ class Health:
     def ready(self, call: Call) -> object:
         """Say whether router and hub answer, how each data server behaves, and how long the certificates last.
 
-        For each: `online` (listed by the hub), `fields` (how many it has listed; 0 before anyone asked), `waiting`
-        (requests that wait for it), `answered` (UNIX seconds of its last answer) and `problem` (its last failure). For
-        each certificate of the site: as `services.bridge.certificates.endings` has it.
+        For each: `online` (listed by the hub; None while that does not answer), `fields` (how many it has listed; 0
+        before anyone asked), `waiting` (requests that wait for it), `answered` (UNIX seconds of its last answer) and
+        `problem` (its last failure). For each certificate: as `services.bridge.certificates.endings` has it.
 
         Raises
         ------
@@ -91,12 +91,12 @@ class Health:
             nodes = await self._servers.consumer.nodes(deadline=_HUB_DEADLINE)
         except NodeError:
             nodes = None
-        online = {str(node["name"]): node.get("description") for node in nodes or []}
+        online = None if nodes is None else {str(node["name"]): node.get("description") for node in nodes}
         return {
             "router": self._servers.consumer.is_attached(),
             "hub": nodes is not None,
             "certificates": self._endings(),
-            "servers": [self._server(name, online) for name in sorted({*online, *self._due()})],
+            "servers": [self._server(name, online) for name in sorted({*(online or ()), *self._due()})],
         }
 
     def _due(self) -> set[str]:
@@ -106,12 +106,12 @@ class Health:
                 return set(self._named.read_text(encoding="utf-8").split())
         return set(self._servers.catalogue.nodes())
 
-    def _server(self, name: str, online: dict[str, Any]) -> dict[str, Any]:
+    def _server(self, name: str, online: dict[str, Any] | None) -> dict[str, Any]:
         conduct = self._servers.conduct(name)
         return {
             "name": name,
-            "description": online.get(name),
-            "online": name in online,
+            "description": None if online is None else online.get(name),
+            "online": None if online is None else name in online,
             "fields": len(self._servers.catalogue.fields(name)),
             "waiting": conduct.waiting,
             "answered": conduct.answered,

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from sisock.answers import BridgeAbsent, Data, FieldMissing, NodeState, State
+from sisock.answers import BridgeAbsent, Data, FieldMissing
 from sisock.bridge import Bridge, Watch
 from sisock.cli.printing import cell, columns, names_of, short
 from sisock.errors import SisockError
 from sisock.moments import ago, iso
 
 _STANDARD_OUTPUT = "-"
+# Only the hub knows; without it, the bridge asks servers that it knows of all the same.
+_ONLINE = {True: "yes", False: "no", None: "unknown"}
 _MOST_SAID = 5
 
 
@@ -29,7 +31,7 @@ def nodes(bridge: Bridge, asked: argparse.Namespace) -> int:
     if not (state.router and state.hub):
         say(_absence(state.router))
     head = ("server", "online", "fields", "description")
-    _list(head, ((n.name, _online(n, state), n.fields, n.description or "") for n in state.nodes), asked.csv)
+    _list(head, ((n.name, _ONLINE[n.online], n.fields, n.description or "") for n in state.nodes), asked.csv)
     return 0 if state.router and state.hub else 1
 
 
@@ -64,9 +66,9 @@ def status(bridge: Bridge, asked: argparse.Namespace) -> int:
     rows = []
     for node in state.nodes:
         newest = "" if node.newest is None else f"{iso(node.newest, 0)} ({ago(max(now - node.newest, 0.0))} ago)"
-        problem = node.problem or ("" if node.online or not state.hub else "it is not listed by the hub")
+        problem = node.problem or ("it is not listed by the hub" if node.online is False else "")
         if not node.joins:
-            rows.append((node.name, _online(node, state), node.fields, newest, problem))
+            rows.append((node.name, _ONLINE[node.online], node.fields, newest, problem))
     _list(("server", "online", "fields", "newest sample", "last problem"), rows, asked.csv)
     if not (state.router and state.hub):
         say(_absence(state.router))
@@ -168,8 +170,3 @@ def _into(path: str, write: Callable[[Any], None]) -> None:
         return
     with open(path, "w", encoding="utf-8", newline="") as file:
         write(file)
-
-
-def _online(node: NodeState, state: State) -> str:
-    # The hub alone knows; without it, the bridge asks servers that it knows of all the same.
-    return ("yes" if node.online else "no") if state.hub else "unknown"

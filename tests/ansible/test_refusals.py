@@ -87,6 +87,13 @@ def test_a_port_that_somebody_else_holds_is_refused(ansible_playbook: Play, site
     assert "set site_bridge_port to a free port" in said
 
 
+def test_a_misspelt_variable_of_the_command_line_is_refused_by_each_playbook(ansible_playbook: Play, site: Path) -> None:
+    result = ansible_playbook("-i", site, ROOT / "playbooks/renew_tls.yml", "-e", "ansible_become=false renew_autority=1")
+    said = " ".join(result.stdout.replace("''", "'").split())
+    assert "no playbook has a variable 'renew_autority'; did you mean 'renew_authority'? Nothing was changed." in said
+    assert "changed=0" in result.stdout
+
+
 def test_a_second_router_is_refused(ansible_playbook: Play, site: Path) -> None:
     path = site / "hosts.yml"
     path.write_text(path.read_text() + "\nrouter:\n  hosts:\n    other: {ansible_connection: local}\n")

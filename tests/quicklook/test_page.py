@@ -363,6 +363,20 @@ def test_a_server_that_is_gone_is_said_to_be_and_the_others_go_on(eye: Eye) -> N
     assert "lab" in eye.one("#events-body").text
 
 
+def test_nobody_is_called_offline_while_the_hub_is_away(eye: Eye) -> None:
+    eye.open(COLD, LIVE, **{"from": "-1m", "to": "now"})
+    eventually("all are online", lambda: "●" in eye.one("#servers-summary").text, 60)
+    eye.site.programs["hub"].kill()
+    try:
+        eventually("so says the header", lambda: "the hub does not answer" in eye.one("#servers-summary").text, 60)
+        eye.one("#servers summary").click()
+        eventually("who is online is not known", lambda: "▲ unknown" in eye.one("#servers-body").text)
+        assert "offline" not in eye.one("#servers").text + eye.tile(COLD)
+    finally:
+        eye.site.programs["hub"].start()
+    eventually("all are online again", lambda: "●" in eye.one("#servers-summary").text, 60)
+
+
 def test_a_bridge_that_is_away_is_said_to_be_and_taken_up_again(eye: Eye) -> None:
     eye.open(COLD, **{"from": "-1m", "to": "now"})
     eye.site.programs["bridge"].kill()

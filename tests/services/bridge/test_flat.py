@@ -44,7 +44,7 @@ def test_nodes_are_told_without_router_and_hub(serve, nodes):
         bridge.consumer.attached = bridge.consumer.hub = False
         reply = get(bridge, "nodes")
     assert (reply["router"], reply["hub"]) == (False, False)
-    assert [(each["name"], each["online"]) for each in reply["nodes"]] == [("good", False)]
+    assert [(each["name"], each["online"]) for each in reply["nodes"]] == [("good", None)]
 
 
 def test_fields_say_what_they_are(serve, nodes):

@@ -45,7 +45,9 @@ export class Status {
       ailing ? `${ailing} with a problem` : "",
     ].filter(Boolean);
     const good = !troubles.length && online === nodes.length;
-    this.summary.textContent = [`${good ? "●" : "▲"} ${online} of ${nodes.length} servers online`, ...troubles].join(", ");
+    // Only the hub knows who is online.
+    const count = hub ? `${online} of ${nodes.length} servers online` : `${nodes.length} servers`;
+    this.summary.textContent = [`${good ? "●" : "▲"} ${count}`, ...troubles].join(", ");
     this.summary.className = good ? "good" : "bad";
   }
 
@@ -57,8 +59,12 @@ export class Status {
 
   private row(node: Server, now: number): HTMLTableRowElement {
     const joined = node.joins.length > 0;
-    const [mark, word] = !node.online ? ["▲", "offline"] : node.problem ? ["▲", "problem"] : ["●", "online"];
-    const told = node.online || !node.fields ? "" : "its fields are remembered, their values are stale";
+    const [mark, word] =
+      node.online === null ? ["▲", "unknown"]
+      : !node.online ? ["▲", "offline"]
+      : node.problem ? ["▲", "problem"]
+      : ["●", "online"];
+    const told = node.online === false && node.fields ? "its fields are remembered, their values are stale" : "";
     const button = element("button", { type: "button", class: "link", title: "Show its fields" }, node.name);
     button.addEventListener("click", () => this.choose(node.name));
     return element(
