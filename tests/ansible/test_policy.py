@@ -202,6 +202,19 @@ def test_what_holds_a_secret_is_copied_without_a_trace() -> None:
     assert offenders == []
 
 
+def test_no_difference_is_shown_of_what_only_root_may_read() -> None:
+    """As in the settings of a server, among which a password may be."""
+    offenders = [
+        f"{_name(path)}: {task['name']}"
+        for path in TASKS
+        for task in _tasks(_load(path))
+        for action in ("ansible.builtin.template", "ansible.builtin.copy")
+        if task.get(action, {}).get("mode") == "0600" and task[action].get("content") is None
+        if not (task.get("no_log") or task.get("diff") is False)
+    ]
+    assert offenders == []
+
+
 def test_options_that_are_secret_are_declared_so() -> None:
     open_ones = [
         name
