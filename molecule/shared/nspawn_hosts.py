@@ -8,7 +8,7 @@ that `up` made. ``nspawn_hosts.py keep RUN_KEY NAME`` shuts a host down, keeps i
 and starts it again. ``nspawn_hosts.py cut RUN_KEY NAME`` kills all its processes at once and starts it again.
 ``nspawn_hosts.py bare RUN_KEY NAME`` puts a bare host into its place and prints the path of the hosts' keys.
 ``nspawn_hosts.py kept`` tells by its exit status whether there is a kept root of these sources, of any suite.
-``nspawn_hosts.py seed RUN_KEY NAME`` gives a host the environments of the kept root, if there is one.
+``nspawn_hosts.py seed RUN_KEY NAME FOLDER`` gives a host the environments of the kept root, if there is one, in a folder.
 
 RUN_KEY is the scenario's ephemeral directory, which no two runs share: each run has a bridge, a network, an nftables
 table, control groups and a folder below the cache of its own, all named after it. A run that was killed is recognised
@@ -64,7 +64,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCES = ("files", "inventories/demo", "molecule/default", "playbooks", "pyproject.toml", "requirements", "roles",
            "services", "sisock")  # fmt: skip
 # Where a converged host has environments, below its root.
-ENVIRONMENTS = ("opt/crossbar/releases", "opt/node/releases", "opt/ocs/releases", "opt/sisock/releases", "opt/uv")
+ENVIRONMENTS = ("crossbar/releases", "node/releases", "ocs/releases", "sisock/releases", "uv")
+# Where the kept root has them.
+ENVIRONMENTS_FOLDER = "/opt"
 LEFT_OUT = {"__pycache__", "node_modules"}
 # Every host sees cgroup2 alone, whatever this machine still has beside it: systemd 256 and later run on nothing else.
 HOST_ENVIRONMENT = {"UNIFIED_CGROUP_HIERARCHY": "1"}
@@ -131,9 +133,9 @@ def main(arguments: list[str]) -> int:
                 print(run.folder / "known_hosts")
             case ["kept"]:
                 return 0 if list(cache().glob(f"converged-*-{sources()}")) else 1
-            case ["seed", key, name]:
+            case ["seed", key, name, folder]:
                 with locked():
-                    seed(Run(key).folder / name)
+                    seed(Run(key).folder / name, folder)
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2
@@ -412,13 +414,24 @@ def kept_root(suite: str) -> Path:
     return cache() / f"converged-{suite}-{sources()}"
 
 
-def seed(root: Path) -> None:
-    """Give a host the environments of the kept root, if there is one."""
-    kept = kept_root(suite_of(root))
-    for folder in ENVIRONMENTS:
-        if (kept / folder).exists() and not (root / folder).exists():
-            (root / folder).parent.mkdir(parents=True, exist_ok=True)
-            call("cp", "--archive", "--reflink=auto", str(kept / folder), str(root / folder))
+def seed(root: Path, folder: str = ENVIRONMENTS_FOLDER) -> None:
+    """Give a host the environments of the kept root, if there is one, in a folder."""
+    kept = kept_root(suite_of(root)) / ENVIRONMENTS_FOLDER[1:]
+    for environment in ENVIRONMENTS:
+        source, target = kept / environment, root / folder[1:] / environment
+        if source.exists() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            call("cp", "--archive", "--reflink=auto", str(source), str(target))
+            if folder != ENVIRONMENTS_FOLDER:
+                move(target, folder)
+
+
+def move(environments: Path, folder: str) -> None:
+    """Tell the programs of environments in which folder they lie now."""
+    for settings in environments.rglob("pyvenv.cfg"):
+        for path in [settings, *(settings.parent / "bin").iterdir()]:
+            if not path.is_symlink() and not (text := path.read_bytes()).startswith(b"\x7fELF"):
+                path.write_bytes(text.replace(f"{ENVIRONMENTS_FOLDER}/".encode(), f"{folder}/".encode()))
 
 
 def sources() -> str:
