@@ -8,7 +8,7 @@ that `up` made. ``nspawn_hosts.py keep RUN_KEY NAME`` shuts a host down, keeps i
 and starts it again. ``nspawn_hosts.py cut RUN_KEY NAME`` kills all its processes at once and starts it again.
 ``nspawn_hosts.py bare RUN_KEY NAME`` puts a bare host into its place and prints the path of the hosts' keys.
 ``nspawn_hosts.py kept`` tells by its exit status whether there is a kept root of these sources, of any suite.
-``nspawn_hosts.py seed RUN_KEY NAME FOLDER`` gives a host the environments of the kept root, if there is one, in a folder.
+``nspawn_hosts.py seed RUN_KEY NAME FOLDER`` gives a host the environments of the kept root, if any, in a folder.
 
 RUN_KEY is the scenario's ephemeral directory, which no two runs share: each run has a bridge, a network, an nftables
 table, control groups and a folder below the cache of its own, all named after it. A run that was killed is recognised
