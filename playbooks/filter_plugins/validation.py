@@ -68,6 +68,7 @@ def command_line_problems(project: str) -> list[str]:
     known = {word for path in files for word in re.findall(r"\b[a-z]+_\w+", path.read_text(encoding="utf-8"))}
     return [
         f"-e {name}: no role and no playbook has a variable {name!r}; {_nearest(name, sorted(known))}"
+        "A variable that is the site's own begins with local_."
         # Ansible has read them as it started, and decrypted what was encrypted.
         for name in load_extra_vars(DataLoader())
         if name not in known and not name.startswith(_FREE_PREFIXES)
