@@ -63,9 +63,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 # What a converged host is made of, and the folders therein that are none of it.
 SOURCES = ("files", "inventories/demo", "molecule/default", "playbooks", "pyproject.toml", "requirements", "roles",
            "services", "sisock")  # fmt: skip
-# Where a converged host has environments, below its root.
+# Environments of a converged host, below the folder in which the kept root has them.
 ENVIRONMENTS = ("crossbar/releases", "node/releases", "ocs/releases", "sisock/releases", "uv")
-# Where the kept root has them.
 ENVIRONMENTS_FOLDER = "/opt"
 LEFT_OUT = {"__pycache__", "node_modules"}
 # Every host sees cgroup2 alone, whatever this machine still has beside it: systemd 256 and later run on nothing else.
