@@ -42,13 +42,14 @@ class Database(PrivateMariaDB):
     """MariaDB as the role `mariadb` configures it; only, it does not fill its memory from disk when it starts."""
 
     def start(self) -> "Database":
-        share = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())["mariadb_memory_share"]
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        said = [yaml.safe_load((ROLE / each / "main.yml").read_text()) for each in ("defaults", "vars")]
+        settings = said[0] | said[1] | {"mariadb_log_dir": self.folder}
+        memory = settings["mariadb_memory_share"] * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         template = (ROLE / "templates" / "etc" / "mysql" / "mariadb.conf.d" / "60-sisock.cnf.j2").read_text()
         config = (
             jinja2.Environment(undefined=jinja2.StrictUndefined)
             .from_string(template)
-            .render(ansible_managed="", site_database_port=0, mariadb_buffer_pool_mib=int(share * memory / 2**20))
+            .render(settings, ansible_managed="", site_database_port=0, mariadb_buffer_pool_mib=int(memory / 2**20))
         )
         (self.folder / "my.cnf").write_text(config)
         program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
