@@ -31,10 +31,10 @@ TEXTS = np.dtype([("count", "<u4"), ("first", "O"), ("last", "O")])
 """A bucket of text: number of values, the first, and the last. All zero where there is no value."""
 
 _LUMP = np.dtype((np.void, SUMMARY.itemsize))
-_LANE = 64
-"""Samples that are added one after the other; longer sums are made of such."""
-_CACHED = 2**18
+_CACHED = 2**15
 """Samples that are worked on at a time."""
+_HUGE = 900
+"""Exponent of two beyond which numbers are made smaller before they are summed."""
 
 
 def lumps(rows: Rows) -> Rows:
@@ -76,96 +76,84 @@ def summarize(values: Values, starts: Places) -> Rows:
     -------
     SUMMARY, shape (fields, buckets).
     """
-    rows = np.zeros((values.shape[0], starts.size), dtype=SUMMARY)
-    sizes = np.diff(np.r_[starts, values.shape[1]])
-    # Buckets of like size are laid side by side, the short ones filled up with their last sample; a few at a time, so
-    # that they stay in the processor's cache.
-    grade = np.frexp(sizes)[1]
-    for each in np.unique(grade):
-        alike = np.flatnonzero(grade == each)
-        few = max(1, _CACHED // (values.shape[0] << int(each)))
-        for mine in (alike[at : at + few] for at in range(0, alike.size, few)):
-            longest = int(sizes[mine].max())
-            if mine[-1] - mine[0] + 1 == mine.size and bool(np.all(sizes[mine] == longest)):
-                begin = starts[mine[0]]
-                x = values[:, begin : begin + mine.size * longest].reshape(-1, mine.size, longest)
-                within = np.ones((1, longest), dtype=bool)
-            else:
-                place = np.arange(longest)
-                x = values[:, starts[mine, None] + np.minimum(place, sizes[mine, None] - 1)]
-                within = place < sizes[mine, None]
-            lumps(rows)[:, mine] = lumps(_summarize(x, within))
+    fields, n = values.shape
+    rows = np.zeros((fields, starts.size), dtype=SUMMARY)
+    ends = np.append(starts[1:], n)
+    sizes = ends - starts
+    # A few fields, or a few buckets of one, at a time, so that they stay in the processor's cache.
+    some = max(1, _CACHED // n)
+    begin = 0
+    while begin < starts.size:
+        end = max(int(np.searchsorted(ends, starts[begin] + max(_CACHED, n // some), side="right")), begin + 1)
+        mine, first = sizes[begin:end], starts[begin]
+        places = starts[begin:end] - first
+        for at in range(0, fields, some):
+            x = values[at : at + some, first : ends[end - 1]]
+            every = places if len(x) == 1 else (np.arange(len(x))[:, None] * x.shape[1] + places).ravel()
+            made = _summarized(x.ravel(), every, np.tile(mine, len(x)))
+            lumps(rows)[at : at + some, begin:end] = lumps(made).reshape(len(x), -1)
+        begin = end
     return rows
 
 
-def _summarize(x: Values, within: NDArray[np.bool_]) -> Rows:
-    """Summarize shape (fields, buckets, samples) over its last axis, of which `within` says what counts."""
-    rows = np.zeros(x.shape[:2], dtype=SUMMARY)
-    with np.errstate(over="ignore", invalid="ignore"):
-        every = x.sum()
-    if np.isfinite(every):  # None of them is anything else, or the sum would be, too.
-        lowest, highest = x.argmin(axis=-1), x.argmax(axis=-1)
-        rows["count"] = within.sum(axis=-1)
-        counted = x if within.all() else np.where(within, x, 0.0)
-    else:
-        valid = np.isfinite(x) & within
-        lowest, highest = np.where(valid, x, np.inf).argmin(axis=-1), np.where(valid, x, -np.inf).argmax(axis=-1)
-        rows["count"] = valid.sum(axis=-1)
-        counted = np.where(valid, x, 0.0)
-    rows["low"], rows["high"], rows["low_first"] = _at(x, lowest), _at(x, highest), lowest <= highest
-    hollow = rows["count"] == 0
-    if hollow.any():
+def _summarized(x: Values, starts: Places, sizes: Places) -> Rows:
+    """Summarize one bucket after the other, shape (n,), however long each is."""
+    rows = np.zeros(starts.size, dtype=SUMMARY)
+    rows["count"] = sizes
+    lows = highs = x
+    invalid = np.flatnonzero(~np.isfinite(x))
+    if invalid.size:
+        lows, highs, x = x.copy(), x.copy(), x.copy()
+        lows[invalid], highs[invalid], x[invalid] = np.inf, -np.inf, 0.0
+        rows["count"] -= np.diff(np.searchsorted(invalid, np.append(starts, x.size))).astype(np.uint32)
+    low, high = np.minimum.reduceat(lows, starts), np.maximum.reduceat(highs, starts)
+    # What comes first of both is the least one, or it is not.
+    first = _first((lows == np.repeat(low, sizes)) | (highs == np.repeat(high, sizes)), starts)
+    rows["low"], rows["high"], rows["low_first"] = low, high, lows[first] == low
+    if invalid.size and (hollow := rows["count"] == 0).any():
+        low[hollow] = high[hollow] = 0.0
         rows[hollow] = 0
-    rows["sum"], rows["rest"] = exact_sum(counted)
+    rows["sum"], rows["rest"] = exact_sums(x, starts, sizes, np.maximum(-low, high))
     return rows
 
 
-def _at(x: Values, place: Places) -> Values:
-    return np.asarray(np.take_along_axis(x, place[..., None], -1)[..., 0])
+def _first(marked: NDArray[np.bool_], starts: Places) -> Places:
+    """The first place that is marked in each of some spans, each of which has one."""
+    places = np.flatnonzero(marked)
+    return np.asarray(places[np.searchsorted(places, starts)])
 
 
-def exact_sum(x: Values) -> tuple[Values, Values]:
-    """Sum over the last axis as two doubles that together have twice the precision.
+def exact_sums(x: Values, starts: Places, sizes: Places, greatest: Values) -> tuple[Values, Values]:
+    """Sums of spans, each as two doubles that together have twice the precision.
 
-    What each addition loses is summed beside (Ogita, Rump and Oishi, "Accurate sum and dot product", SIAM J. Sci.
-    Comput. 26, 2005). A sum depends on its own values alone, not on those that are summed at the same time.
+    Each number is cut into a multiple of a power of two, of which so many can be added without any rounding, and the
+    rest of it (Rump, Ogita and Oishi, "Accurate floating-point summation part I", SIAM J. Sci. Comput. 31, 2008,
+    algorithm 3.3). A sum depends on its own numbers alone, not on those that are summed at the same time.
 
     Parameters
     ----------
     x
-        float64 and finite, shape (.., n).
+        float64 and finite, shape (n,).
+    starts, sizes
+        Where each span begins, shape (m,), ascending from 0, and how long it is.
+    greatest
+        The greatest absolute value in each.
     """
-    *outer, n = x.shape
-    lanes = -(-n // _LANE)
-    if n % _LANE and lanes > 1:
-        x = np.concatenate([x, np.zeros((*outer, lanes * _LANE - n))], axis=-1)
-    steps = np.moveaxis(x.reshape(*outer, lanes, min(n, _LANE)), -1, 0)
-    total, rest = _add_up(np.ascontiguousarray(steps))
-    if lanes > 1:
-        total, more = _add_up(np.ascontiguousarray(np.moveaxis(total, -1, 0)))
-        rest = rest.sum(axis=-1) + more
-    else:
-        total, rest = total[..., 0], rest[..., 0]
+    exponent = np.frexp(greatest)[1] + np.frexp(sizes + 1.0)[1]
+    huge = exponent > _HUGE
+    shift = np.where(huge, -_HUGE, 0)
+    if huge.any():  # They would be beyond all numbers on the way.
+        x = np.ldexp(x, np.repeat(shift, sizes))
+    unit = np.repeat(np.ldexp(1.0, exponent + shift), sizes)
     with np.errstate(over="ignore", invalid="ignore"):
-        total, rest = _two_sum(total, rest)
-        return total, np.where(np.isfinite(rest), rest, 0.0)
-
-
-def _add_up(x: Values) -> tuple[Values, Values]:
-    """Sum over the first axis, and what its additions have lost."""
-    total, rest, new, part, lost = x[0].copy(), *(np.zeros(x.shape[1:]) for _ in range(4))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for each in x[1:]:
-            # As `_two_sum`, in place.
-            np.add(total, each, out=new)
-            np.subtract(new, total, out=part)
-            np.subtract(new, part, out=lost)
-            np.subtract(total, lost, out=lost)
-            np.subtract(each, part, out=part)
-            lost += part
-            rest += lost
-            total, new = new, total
-    return total, rest
+        cut = x + unit
+        cut -= unit
+        total = np.add.reduceat(cut, starts)
+        np.subtract(x, cut, out=cut)
+        total, rest = _two_sum(total, np.add.reduceat(cut, starts))
+        if huge.any():
+            total, rest = np.ldexp(total, -shift), np.ldexp(rest, -shift)
+        return total, np.where(np.isfinite(rest) & np.isfinite(total), rest, 0.0)
 
 
 def _two_sum(a: Values, b: Values) -> tuple[Values, Values]:
@@ -199,20 +187,14 @@ def merge(rows: Rows, starts: Places) -> Rows:
         return merged
     sizes = ends - starts + 1
     low, high = np.minimum.reduceat(rows["low"], starts), np.maximum.reduceat(rows["high"], starts)
+    lowest = _first(rows["low"] == np.repeat(low, sizes), starts)
+    highest = _first(rows["high"] == np.repeat(high, sizes), starts)
     merged["low"], merged["high"] = low, high
-    place = np.arange(rows.size)
-    lowest = np.minimum.reduceat(np.where(rows["low"] == np.repeat(low, sizes), place, rows.size), starts)
-    highest = np.minimum.reduceat(np.where(rows["high"] == np.repeat(high, sizes), place, rows.size), starts)
     merged["low_first"] = np.where(lowest == highest, rows["low_first"][lowest], lowest < highest)
-    grade = np.frexp(sizes)[1]
-    for each in np.unique(grade):
-        mine = np.flatnonzero(grade == each)
-        longest = np.arange(sizes[mine].max())
-        at = starts[mine, None] + np.minimum(longest, sizes[mine, None] - 1)
-        within = longest < sizes[mine, None]
-        total, rest = exact_sum(np.where(within, rows["sum"][at], 0.0))
-        lost = np.where(within, rows["rest"][at], 0.0).sum(axis=-1)
-        merged["sum"][mine], merged["rest"][mine] = _two_sum(total, rest + lost)
+    sums = np.ascontiguousarray(rows["sum"])
+    total, rest = exact_sums(sums, starts, sizes, np.maximum.reduceat(np.abs(sums), starts))
+    lost = np.add.reduceat(rows["rest"], starts)
+    merged["sum"], merged["rest"] = _two_sum(total, rest + lost)
     return merged
 
 
