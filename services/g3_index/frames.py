@@ -128,7 +128,7 @@ class Forms:
         """Remember the form of a data frame that could be read; one with text never comes again."""
         entries = dict(_entries(raw))
         spans = spans_of(raw, *entries[b"blocks"])
-        listed = [span for block in spans or [] for span in (block.stamps, *block.columns.values())]
+        listed = [span for block in spans or [] for span in (block.stamps, *block.columns.places.values())]
         if not listed or any(span.kind.hasobject for span in listed) or len(self._known) >= _MOST_FORMS:
             return
         # Names and values: what the checksum is of.
@@ -400,6 +400,6 @@ def _text(column: NDArray[Any]) -> NDArray[Any]:
     return column.astype(object) if column.dtype.kind == "U" else column
 
 
-def kind_of(column: NDArray[Any]) -> Kind:
-    """What the values of a column are."""
-    return _KINDS[column.dtype.kind]
+def kind_of(values: np.dtype[Any]) -> Kind:
+    """What the values of a column of this type are."""
+    return _KINDS[values.kind]

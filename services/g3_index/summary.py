@@ -31,10 +31,10 @@ TEXTS = np.dtype([("count", "<u4"), ("first", "O"), ("last", "O")])
 """A bucket of text: number of values, the first, and the last. All zero where there is no value."""
 
 _LUMP = np.dtype((np.void, SUMMARY.itemsize))
-_CACHED = 2**15
+_CACHED = 2**14
 """Samples that are worked on at a time."""
 _HUGE = 900
-"""Exponent of two beyond which numbers are made smaller before they are summed."""
+"""Exponent of two beyond which numbers are made smaller, by as many, before they are summed."""
 
 
 def lumps(rows: Rows) -> Rows:
@@ -81,10 +81,10 @@ def summarize(values: Values, starts: Places) -> Rows:
     ends = np.append(starts[1:], n)
     sizes = ends - starts
     # A few fields, or a few buckets of one, at a time, so that they stay in the processor's cache.
-    some = max(1, _CACHED // n)
+    some = max(1, _CACHED // max(n, 1))
     begin = 0
     while begin < starts.size:
-        end = max(int(np.searchsorted(ends, starts[begin] + max(_CACHED, n // some), side="right")), begin + 1)
+        end = max(int(np.searchsorted(ends, starts[begin] + _CACHED, side="right")), begin + 1)
         mine, first = sizes[begin:end], starts[begin]
         places = starts[begin:end] - first
         for at in range(0, fields, some):
@@ -140,20 +140,21 @@ def exact_sums(x: Values, starts: Places, sizes: Places, greatest: Values) -> tu
         The greatest absolute value in each.
     """
     exponent = np.frexp(greatest)[1] + np.frexp(sizes + 1.0)[1]
-    huge = exponent > _HUGE
-    shift = np.where(huge, -_HUGE, 0)
-    if huge.any():  # They would be beyond all numbers on the way.
-        x = np.ldexp(x, np.repeat(shift, sizes))
-    unit = np.repeat(np.ldexp(1.0, exponent + shift), sizes)
+    # Numbers that would be beyond all others on the way are made smaller.
+    shift = np.where(exponent > _HUGE, _HUGE, 0) if exponent.max(initial=0) > _HUGE else None
+    if shift is not None:
+        x, exponent = np.ldexp(x, np.repeat(-shift, sizes)), exponent - shift
+    unit = np.repeat(np.ldexp(1.0, exponent), sizes)
     with np.errstate(over="ignore", invalid="ignore"):
         cut = x + unit
         cut -= unit
         total = np.add.reduceat(cut, starts)
         np.subtract(x, cut, out=cut)
         total, rest = _two_sum(total, np.add.reduceat(cut, starts))
-        if huge.any():
-            total, rest = np.ldexp(total, -shift), np.ldexp(rest, -shift)
-        return total, np.where(np.isfinite(rest) & np.isfinite(total), rest, 0.0)
+        if shift is not None:
+            total, rest = np.ldexp(total, shift), np.ldexp(rest, shift)
+    rest[~np.isfinite(rest)] = 0.0
+    return total, rest
 
 
 def _two_sum(a: Values, b: Values) -> tuple[Values, Values]:

@@ -8,12 +8,14 @@ ticks. A value is a head, the number of elements (u64), and these. All heads are
 those here, which are those of files since 2019, this module leaves the frame to so3g.
 
 A provider writes frame after frame that differ in samples and stamps alone. So it pays to find out once where the
-vectors are (`spans_of`), and to take them (`taken`) out of each frame that is the same outside of them.
+vectors are (`spans_of`), to take them (`taken`) out of each frame that is the same outside of them, and to lay those
+of many such frames side by side at once (`lay_out`).
 """
 
 import struct
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,30 +23,6 @@ from numpy.typing import NDArray
 
 Vectors = tuple[NDArray[np.int64], Mapping[str, NDArray[Any]]]
 """Stamps, ticks, shape (n,), and the columns, shape (n,) each: float64, integers, bool or objects (str)."""
-
-
-class Even(Mapping[Any, NDArray[Any]]):
-    """Columns of one type, which are worked on together.
-
-    Attributes
-    ----------
-    places
-        Name of each -> its number, in order.
-    table
-        Shape (columns, n).
-    """
-
-    def __init__(self, places: Mapping[Any, int], table: NDArray[Any]) -> None:
-        self.places, self.table = places, table
-
-    def __getitem__(self, name: Any) -> NDArray[Any]:
-        return np.asarray(self.table[self.places[name]])
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.places)
-
-    def __len__(self) -> int:
-        return len(self.places)
 
 
 class Span(NamedTuple):
@@ -65,23 +43,81 @@ class Span(NamedTuple):
     size: int
 
 
-class BlockSpans(NamedTuple):
-    """Where a block is in a frame.
+class ColumnSpans:
+    """Where the columns of a block are in a frame, and in each that has the same form.
 
     Attributes
     ----------
-    stamps, columns
-        Its vectors.
-    step
-        Bytes from each column to the next, where all are of one type, none is text, and they lie so; else 0.
     places
-        Name of each column -> its number.
+        Key of each column -> its vector.
+    length
+        Bytes of the frame.
     """
 
+    def __init__(self, places: Mapping[Any, Span], length: int) -> None:
+        self.places, self.length = places, length
+
+    @cached_property
+    def keys(self) -> tuple[Any, ...]:
+        """Of all columns, in their order."""
+        return tuple(self.places)
+
+    @cached_property
+    def record(self) -> np.dtype[Any]:
+        """A whole frame as one record: of each column without text a field, by its number."""
+        spans = {str(number): span for number, span in enumerate(self.places.values()) if not span.kind.hasobject}
+        return np.dtype(
+            {
+                "names": list(spans),
+                "formats": [(span.kind, (span.size,)) for span in spans.values()],
+                "offsets": [span.at for span in spans.values()],
+                "itemsize": self.length,
+            }
+        )
+
+    @cached_property
+    def numbers(self) -> Mapping[Any, str]:
+        """The field of `record` for each column."""
+        return {key: str(number) for number, key in enumerate(self.places)}
+
+    def called(self, key: Callable[[Any, Span], Any]) -> "ColumnSpans":
+        """The same columns by other keys; those that get None are left out."""
+        keyed = ((key(old, span), span) for old, span in self.places.items())
+        return ColumnSpans({new: span for new, span in keyed if new is not None}, self.length)
+
+
+class Columns(Mapping[Any, NDArray[Any]]):
+    """The columns of a block: views of its frame but for text, made when they are asked for.
+
+    Attributes
+    ----------
+    raw
+        The frame.
+    spans
+        Where they are in it.
+    """
+
+    __slots__ = ("raw", "spans")
+
+    def __init__(self, raw: bytes, spans: ColumnSpans) -> None:
+        self.raw, self.spans = raw, spans
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        kind, at, size = self.spans.places[key]
+        return _texts(self.raw, at, size) if kind is _TEXT else np.frombuffer(self.raw, kind, size, at)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.spans.places)
+
+    def __len__(self) -> int:
+        return len(self.spans.places)
+
+
+class BlockSpans(NamedTuple):
+    """Where a block is in a frame: its stamps, and its columns."""
+
     stamps: Span
-    columns: dict[str, Span]
-    step: int
-    places: dict[str, int]
+    columns: ColumnSpans
 
 
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
@@ -98,6 +134,8 @@ _FIRST_BLOCK = b"\x02\x00\x00\x80" + _U64.pack(15) + b"G3TimesampleMap\x02\x00\x
 _LATER_BLOCK = b"\x02\x00\x00\x00"
 _DOUBLES, _INTEGERS = _named(b"G3VectorDouble", 1), _named(b"G3VectorInt", 2)
 _TRUTHS, _TEXTS = _named(b"G3VectorBool", 1), _named(b"G3VectorString", 1)
+_MOST_JOINED = 256
+"""Frames that are laid out at a time."""
 _STAMP, _DOUBLE, _TRUTH, _TEXT = np.dtype("<i8"), np.dtype("<f8"), np.dtype("?"), np.dtype("O")
 _INTEGER_TYPES: dict[int, np.dtype[Any]] = {
     8: np.dtype("i1"),
@@ -128,16 +166,38 @@ def spans_of(raw: bytes, at: int, end: int) -> list[BlockSpans] | None:
 
 
 def taken(raw: bytes, block: BlockSpans) -> Vectors:
-    """Take the vectors of a block, as views of the frame but for text, out of it."""
-    stamps, columns, step, places = block
-    t = np.frombuffer(raw, stamps.kind, stamps.size, stamps.at)
-    if step:
-        kind, at, size = next(iter(columns.values()))
-        return t, Even(places, np.ndarray((len(columns), size), kind, raw, at, (step, kind.itemsize)))
-    return t, {
-        name: np.frombuffer(raw, kind, size, at) if kind is not _TEXT else _texts(raw, at, size)
-        for name, (kind, at, size) in columns.items()
-    }
+    """Take the vectors of a block out of a frame."""
+    kind, at, size = block.stamps
+    return np.frombuffer(raw, kind, size, at), Columns(raw, block.columns)
+
+
+def lay_out(parts: Sequence[Mapping[Any, NDArray[Any]]], keys: Sequence[Any], out: NDArray[np.float64]) -> None:
+    """Lay the columns of many blocks one behind the other.
+
+    Parameters
+    ----------
+    parts
+        The columns of each block, of which none has text.
+    keys
+        Those that are wanted.
+    out
+        Shape (keys, samples of all blocks): filled.
+    """
+    at = 0
+    for spans, alike in groupby(parts, lambda part: part.spans if isinstance(part, Columns) else None):
+        listed = list(alike)
+        for some in (listed[begin : begin + _MOST_JOINED] for begin in range(0, len(listed), _MOST_JOINED)):
+            if spans is None:
+                made = [np.concatenate([part[key] for part in some]) for key in keys]
+            else:
+                # Frames of one form are records of one type.
+                raw = b"".join([part.raw for part in some if isinstance(part, Columns)])
+                records = np.frombuffer(raw, spans.record)
+                made = [records[spans.numbers[key]] for key in keys]
+            size = made[0].size
+            for row, column in zip(out, made, strict=True):
+                row[at : at + size].reshape(column.shape)[...] = column
+            at += size
 
 
 def _blocks(raw: bytes, at: int, end: int) -> list[BlockSpans]:
@@ -150,7 +210,7 @@ def _blocks(raw: bytes, at: int, end: int) -> list[BlockSpans]:
         at = _after(raw, at, _FIRST_BLOCK if first else _LATER_BLOCK + _U32.pack(0x80000002 + number))
         (width,) = _U32.unpack_from(raw, at)
         at += _U32.size
-        columns = {}
+        columns: dict[Any, Span] = {}
         for _ in range(width):
             (length,) = _U64.unpack_from(raw, at)
             name = raw[at + 8 : at + 8 + length].decode()
@@ -167,17 +227,10 @@ def _blocks(raw: bytes, at: int, end: int) -> list[BlockSpans]:
         at += 8 * size
         if any(column.size != size for column in columns.values()):
             raise ValueError("columns of different lengths")
-        places = {name: place for place, name in enumerate(columns)}
-        blocks.append(BlockSpans(stamps, columns, _step(list(columns.values())), places))
+        blocks.append(BlockSpans(stamps, ColumnSpans(columns, len(raw))))
     if at != end:
         raise ValueError("another length")
     return blocks
-
-
-def _step(columns: list[Span]) -> int:
-    steps = {later.at - earlier.at for earlier, later in pairwise(columns)}
-    alike = len(steps) == 1 and len({column.kind for column in columns}) == 1
-    return steps.pop() if alike and columns[0].kind is not _TEXT else 0
 
 
 def _column(raw: bytes, start: int, end: int) -> Span:

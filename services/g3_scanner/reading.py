@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from services.g3_index.frames import Block, BrokenFrameError, Forms, Stream, kin
 from services.g3_index.levels import EARLIEST, LATEST
 from services.g3_index.merging import Ticks
 from services.g3_index.schema import LONGEST_FEED, LONGEST_NAME, Kind, Status
-from services.g3_index.vectors import Even
+from services.g3_index.vectors import Columns, ColumnSpans
 from services.g3_scanner.walking import HEAD_BYTES, Opened, head_hash, open_head
 
 SeriesKey = tuple[str, Kind]
@@ -44,10 +44,10 @@ class Piece:
         """When it was written: path, offset, block."""
         return self.path, self.byte_offset, self.block
 
-    @cached_property
+    @property
     def keys(self) -> tuple[SeriesKey, ...]:
-        """The series that it has samples of."""
-        return tuple(self.columns)
+        """The series that it has samples of; of blocks that are alike it is one object."""
+        return self.columns.spans.keys if isinstance(self.columns, Columns) else tuple(self.columns)
 
 
 @dataclass
@@ -159,9 +159,9 @@ def _fits(name: str) -> bool:
 
 
 @lru_cache(maxsize=1000)
-def _keyed(names: tuple[str, ...], kind: Kind) -> Mapping[SeriesKey, int]:
-    """Number of each series; those of blocks that are alike are one object."""
-    return {(name, kind): place for place, name in enumerate(names)}
+def _series_of(columns: ColumnSpans) -> ColumnSpans:
+    """The same by series, without those whose names are unfit; for blocks that are alike it is one object."""
+    return columns.called(lambda name, span: (name, kind_of(span.kind)) if _fits(name) else None)
 
 
 def piece_of(
@@ -176,10 +176,10 @@ def piece_of(
         strike(f"frames with a feed of over {LONGEST_FEED} or a block of over {LONGEST_NAME} characters")
         return None
     columns: Mapping[SeriesKey, NDArray[Any]]
-    if isinstance(block.columns, Even) and all(map(_fits, block.columns)):
-        columns = Even(_keyed(tuple(block.columns.places), kind_of(block.columns.table)), block.columns.table)
+    if isinstance(block.columns, Columns):
+        columns = Columns(block.columns.raw, _series_of(block.columns.spans))
     else:
-        columns = {(name, kind_of(each)): each for name, each in block.columns.items() if _fits(name)}
+        columns = {(name, kind_of(each.dtype)): each for name, each in block.columns.items() if _fits(name)}
     if unfit := len(block.columns) - len(columns):
         strike(f"fields with a name of none or over {LONGEST_NAME} characters", unfit)
     t = block.t

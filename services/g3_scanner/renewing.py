@@ -19,7 +19,7 @@ from services.g3_index.merging import Ticks, Values, merged
 from services.g3_index.pyramid import Buckets, empty, replace_buckets, roll_up
 from services.g3_index.schema import Kind, Status, files, frames
 from services.g3_index.summary import Rows, chosen, lumps, starts_of, summarize, summarize_texts
-from services.g3_index.vectors import Even
+from services.g3_index.vectors import lay_out
 from services.g3_scanner.bookkeeping import revise
 from services.g3_scanner.reading import Piece, SeriesKey, piece_of
 
@@ -182,12 +182,7 @@ def _rows_of(
     some = max(1, _MOST_NUMBERS // size)
     for mine in (places[at : at + some] for at in range(0, len(places), some)):
         values = np.empty((len(mine), size))
-        tables = [part.table for part in parts if isinstance(part, Even) and list(part.places) == keys]
-        if len(tables) == len(parts):
-            np.concatenate([table[mine[0] : mine[-1] + 1] for table in tables], axis=1, out=values)
-        else:
-            for row, at in zip(values, mine, strict=True):
-                np.concatenate([part[keys[at]] for part in parts], out=row)
+        lay_out(parts, [keys[at] for at in mine], values)
         made |= zip(mine, summarize(values, starts), strict=True)
     return [
         made[at] if at in made else summarize_texts(np.concatenate([part[key] for part in parts]), starts)

@@ -104,7 +104,7 @@ def samples_of(
             continue
         for key, (ocs_name, kind) in fields.items():
             column = block.columns.get(ocs_name)
-            if column is not None and kind_of(column) == kind:
+            if column is not None and kind_of(column.dtype) == kind:
                 chosen = column[within]
                 values = chosen if kind is Kind.STRING else chosen.astype(np.float64, copy=False)
                 parts[key].append((block.t[within], values))

@@ -113,3 +113,17 @@ def test_of_samples_with_one_stamp_the_last_that_has_a_value_counts(parts: list[
     t, v = merged(pairs)
     assert dict(zip(t.tolist(), v.tolist(), strict=True)) == due
     assert t.tolist() == sorted(due)
+
+
+@pytest.mark.parametrize("fields", [1, 3, 40])
+def test_a_bucket_is_told_in_the_same_bits_whatever_lies_beside_it(fields: int) -> None:
+    dice = np.random.default_rng(fields)
+    lengths = np.concatenate([[1, 2, 20_000], dice.integers(1, 90, 400)])
+    x = dice.normal(size=(fields, int(lengths.sum()))) * 10.0 ** dice.integers(-8, 8, int(lengths.sum()))
+    x[dice.random(x.shape) < 0.05] = np.nan
+    x[0, -int(lengths[-1]) :] = 1e308
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    together = summarize(x, starts)
+    for place, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+        alone = summarize(x[:, start : start + length], np.array([0]))
+        assert alone[:, 0].tobytes() == together[:, place].tobytes()
