@@ -268,6 +268,7 @@ def read_blocks(path: Path, places: list[tuple[int, int]]) -> Iterator[list[Bloc
     OSError
         The file cannot be read.
     """
+    forms = Forms()
     with closing(_open(path)) as file:
         at = 0
         for offset, size in places:
@@ -279,9 +280,15 @@ def read_blocks(path: Path, places: list[tuple[int, int]]) -> Iterator[list[Bloc
             else:
                 raw = os.pread(file.fileno(), size, offset)
             at = offset + size
+            if form := forms.of(raw):
+                yield form.blocks(raw)
+                continue
             if _whole(raw, 0, offset) != size:
                 raise BrokenFrameError(offset, "the frame that was indexed is not there any more")
-            yield _blocks(_load(raw, offset), raw)
+            frame = _load(raw, offset)
+            blocks = _blocks(frame, raw)
+            forms.learn(raw, frame)
+            yield blocks
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -63,6 +63,11 @@ class ColumnSpans:
         return tuple(self.places)
 
     @cached_property
+    def texts(self) -> bool:
+        """Whether a column has text."""
+        return any(span.kind.hasobject for span in self.places.values())
+
+    @cached_property
     def record(self) -> np.dtype[Any]:
         """A whole frame as one record: of each column without text a field, by its number."""
         spans = {str(number): span for number, span in enumerate(self.places.values()) if not span.kind.hasobject}

@@ -17,7 +17,10 @@ from services.g3_index.frames import Block, BrokenFrameError, kind_of, read_bloc
 from services.g3_index.levels import EARLIEST, LATEST
 from services.g3_index.merging import Ticks, merged
 from services.g3_index.schema import Kind
+from services.g3_index.vectors import Columns
 
+_BLOCK_BYTES = 1000
+"""What a block takes of memory besides the frame that it is a view of, roughly."""
 _ARRAY_BYTES = 200
 """What an array, and its name, take of memory besides what is in it, roughly."""
 _TEXT_BYTES = 100
@@ -68,7 +71,10 @@ def blocks_of(memory: Remembers, places: Iterable[Place]) -> Iterator[Block]:
 
 
 def _kept(memory: Remembers, place: Place, block: Block) -> Block:
-    # What so3g has made may hold on to the whole frame; a copy does not.
+    if isinstance(block.columns, Columns) and not block.columns.spans.texts:
+        memory.keep(place, block, len(block.columns.raw) + _BLOCK_BYTES)
+        return block
+    # Text is taken apart once, and what so3g has made may hold on to more than is in it.
     kept = Block(block.number, block.name, block.t.copy(), {name: c.copy() for name, c in block.columns.items()})
     memory.keep(place, kept, kept.t.nbytes + sum(_ARRAY_BYTES + bytes_of(each) for each in kept.columns.values()))
     return kept

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from autobahn.wamp.types import SessionDetails
+from twisted.internet.task import LoopingCall
+
 from services.data_nodes.g3_reader.query import OPERATORS
-from services.data_nodes.g3_reader.source import Archive
+from services.data_nodes.g3_reader.source import WATCH_SECONDS, Archive
 from services.data_nodes.settings import take_settings
 from sisock.base import BLOCKING_THREADS, DataNodeServer
 from sisock.shapes import DataReply, FieldsReply
@@ -22,6 +25,13 @@ class G3ReaderServer(DataNodeServer):
         super().__init__()
         settings = take_settings(self, environ)
         self.archive = Archive(environ, settings["MAX_CACHE"], settings["MAX_POINTS"], BLOCKING_THREADS)
+        self._watching: LoopingCall = LoopingCall(lambda: self._in_a_thread(self.archive.watch))
+
+    def after_onJoin(self, details: SessionDetails) -> Any:
+        """Be listed when the first question need not wait for what is done once."""
+        if not self._watching.running:
+            self._watching.start(WATCH_SECONDS, now=False)
+        return self._in_a_thread(self.archive.prepare)
 
     def get_fields_blocking(self, start: float, end: float) -> FieldsReply:
         """List every field that was recorded in the range."""

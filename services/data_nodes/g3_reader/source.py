@@ -1,5 +1,6 @@
 """Answers about recorded data."""
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
 from services.data_nodes.g3_reader.catalogue import Catalogue, Recorded, read_catalogue, versions_of
 from services.data_nodes.g3_reader.memory import Memory, NotRememberedError, Recollection
@@ -17,7 +18,7 @@ from services.data_nodes.g3_reader.query import Answer, Query, ask_together
 from services.data_nodes.g3_reader.window import Look, State, as_of_now, state_of
 from services.data_nodes.selection import MAX_VALUES
 from services.g3_index.database import open_engine
-from services.g3_index.levels import LATEST, TICKS
+from services.g3_index.levels import DAY, HOUR, LATEST, TICKS
 from sisock.errors import SisockError
 from sisock.shapes import DataReply, DataTimeline, FieldsReply
 
@@ -25,6 +26,13 @@ _AT_ONCE = 3
 """Questions for data that are worked on at a time: there are two cores as a rule, and each takes memory."""
 _GLANCE_SECONDS = 0.2
 """How long a glance at the index serves questions for the same fields; what is written is due in answers within 2 s."""
+WATCH_SECONDS = 0.5
+"""How often the index is looked at while it is asked: as long as it does not change, glances at it go on to serve."""
+_WATCHED_SECONDS = 1.0
+"""How long such a look serves."""
+_ASKED_SECONDS = 60.0
+"""How long after the last question the index goes on being looked at."""
+_MOST_GLANCES = 256
 _RECALLED_KEYS = 500
 """Frames and tiles that are looked through at once; more would hold up whoever else asks."""
 
@@ -84,6 +92,8 @@ class Archive:
         """
         self._clock = clock
         self._glanced: dict[tuple[str, ...], _Glance] = {}
+        self._watched = -1, -math.inf
+        self._asked = -math.inf
         self._engine = open_engine(environ, "REPEATABLE READ", connections)
         self._glances = open_engine(environ, "AUTOCOMMIT", connections)
         self._memory = Memory(max_cache)
@@ -95,6 +105,33 @@ class Archive:
         """Leave the database."""
         for engine in (self._engine, self._glances):
             engine.dispose()
+
+    def prepare(self) -> None:
+        """Do once what the first to ask would wait for: open the index, and answer as for panels.
+
+        Where the index cannot be asked, whoever asks is told.
+        """
+        with suppress(IndexAbsentError):
+            with _index_asked(), as_of_now(self._engine) as connection:
+                fields = self._known(connection).fields
+            newest = [(max(each.last for each in recorded.series), name) for name, recorded in fields.items()]
+            for last, name in sorted(newest)[-1:]:
+                for seconds in (HOUR / TICKS, 30 * DAY / TICKS):
+                    self.get_data([name], max(last / TICKS - seconds, 0.0), last / TICKS, seconds / 1000)
+
+    def watch(self) -> None:
+        """See whether the index is still as it was at the glances; when nobody has asked lately, there is no need.
+
+        Where the index cannot be asked, glances end by themselves.
+        """
+        seen = self._clock()
+        if seen > self._asked + _ASKED_SECONDS:
+            return
+        with suppress(SQLAlchemyError), self._glances.connect() as connection:
+            version, _ = versions_of(connection)
+            self._watched = version, seen
+            known = list(self._glanced.items())
+            self._glanced = {each: old for each, old in known if old.state.version == version or old.seen > seen}
 
     def get_fields(self, start: float, end: float) -> FieldsReply:
         """List every field that has been recorded in [start, end), UNIX seconds.
@@ -122,6 +159,7 @@ class Archive:
         IndexAbsentError
             The database does not answer, or the scanner has not made its tables yet.
         """
+        self._asked = self._clock()
         with self._turns, _index_asked():
             return self._data(list(fields), (_tick(start), _tick(end)), min_stride, operator, self._answers)
 
@@ -137,6 +175,7 @@ class Archive:
 
         Nobody is asked, no file is read, and it is not much work: fit for a thread that others wait for.
         """
+        self._asked = self._clock()
         with suppress(NotRememberedError):
             return self._data(list(fields), (_tick(start), _tick(end)), min_stride, operator, self._recalled)
         return None
@@ -171,9 +210,9 @@ class Archive:
         return DataReply(data=data, timeline=replied)
 
     def _recalled(self, names: list[str], ask: _Ask) -> tuple[Groups, list[Answer | None]]:
-        """Let `ask` ask for fields, as of a glance at the index that is not long ago."""
+        """Let `ask` ask for fields, as of a glance at the index that is not long ago, or still holds."""
         glance = self._glanced.get(tuple(names))
-        if glance is None or not glance.of_now or self._clock() > glance.seen + _GLANCE_SECONDS:
+        if glance is None or not glance.of_now or self._clock() > self._holds_until(glance):
             raise NotRememberedError
 
         def connect() -> Connection:
@@ -210,9 +249,14 @@ class Archive:
             # The server has been started anew since the connection was made.
             with self._glances.connect() as connection:
                 glance = _Glance(now, *self._look_up(connection, names))
-        recent = {each: old for each, old in list(self._glanced.items()) if old.seen > now - _GLANCE_SECONDS}
-        self._glanced = {**recent, tuple(names): glance}
+        recent = [(each, old) for each, old in list(self._glanced.items()) if self._holds_until(old) > now]
+        self._glanced = {**dict(recent[1 - _MOST_GLANCES :]), tuple(names): glance}
         return glance
+
+    def _holds_until(self, glance: _Glance) -> float:
+        version, seen = self._watched
+        unchanged = seen + _WATCHED_SECONDS if glance.state.version == version else -math.inf
+        return max(glance.seen + _GLANCE_SECONDS, unchanged)
 
     def _known(self, connection: Connection) -> Catalogue:
         versions, catalogue = versions_of(connection), self._catalogue

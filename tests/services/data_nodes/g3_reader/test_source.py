@@ -74,6 +74,49 @@ def test_what_a_file_that_grows_has_beyond_its_end_is_not_final(
         rescan()
 
 
+def test_a_glance_serves_as_long_as_the_index_is_seen_not_to_change(
+    mariadb: PrivateMariaDB, database: str, rescan: Callable[[], None], tmp_path: Path
+) -> None:
+    write(tmp_path / "1.g3", START, HOUR, 1.0)
+    rescan()
+    time = 100.0
+    reader = Archive(mariadb.environ(database, "reader"), 10_000_000, clock=lambda: time)
+    asked = [X], START, START + HOUR, 10.0
+    due = check_data(reader.get_data(*asked), [X])
+    for _ in range(5):
+        time += 1.1
+        assert reader.recall_data(*asked) is None  # So long after the glance, nobody has looked.
+        reader.watch()
+        assert check_data(reader.recall_data(*asked), [X]) == due
+    write(tmp_path / "2.g3", START + HOUR, HOUR, 1.0)
+    rescan()
+    reader.watch()
+    assert reader.recall_data(*asked) is None  # The index has changed.
+    reader.get_data(*asked)
+    time += 100.0
+    reader.watch()
+    assert reader.recall_data(*asked) is None  # Nobody has asked for long, so nobody looks.
+    reader.close()
+
+
+def test_a_server_is_prepared_also_without_an_index_and_with_an_empty_one(
+    mariadb: PrivateMariaDB, database: str, rescan: Callable[[], None], tmp_path: Path
+) -> None:
+    with_nothing = Archive(mariadb.environ("absent", "reader"), 10_000_000)
+    with_nothing.prepare()
+    with_nothing.watch()
+    reader = Archive(mariadb.environ(database, "reader"), 10_000_000)
+    rescan()
+    reader.prepare()
+    write(tmp_path / "1.g3", START, HOUR, 1.0)
+    rescan()
+    reader.prepare()
+    # What has been prepared is in memory.
+    assert reader.recall_data([X], START + 60.0, START + HOUR - 60.0, 10.0) is not None
+    for archive in (with_nothing, reader):
+        archive.close()
+
+
 def test_new_samples_are_answered_when_the_index_has_them(
     reader: Archive, rescan: Callable[[], None], tmp_path: Path
 ) -> None:
