@@ -40,6 +40,7 @@ from twisted.python.failure import Failure
 from sisock.backoff import Backoff
 from sisock.config import Router, declared_options, load_settings
 from sisock.errors import SettingError, SisockError
+from sisock.sending import send_now
 
 _PING_SECONDS = 10.0
 """A peer that vanished without a word (a pulled cable) is noticed within this and half of it again."""
@@ -213,6 +214,10 @@ def connect(session: RouterSession, router: Router, clock: Any) -> ClientService
             say(session.ended or why)
 
     class Local(_Bounded, WampRawSocketClientProtocol):
+        def sendString(self, string: bytes) -> None:
+            super().sendString(string)
+            send_now(self.transport)
+
         def connectionLost(self, reason: Failure) -> None:
             super().connectionLost(reason)
             say(session.ended or _why(reason))

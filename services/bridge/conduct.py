@@ -54,7 +54,7 @@ class Conducts:
         """Hold a place among those that wait for `node`, and note how it behaves.
 
         A data server that has not answered in time gets one request at a time until it answers, so that it holds up
-        one thread and not all.
+        one handler and not all.
 
         Raises
         ------

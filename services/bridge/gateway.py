@@ -1,7 +1,7 @@
 """Between Twisted's requests and a WSGI application (PEP 3333): what it is told of a request, and its whole answer.
 
 Twisted's own `WSGIResource` sends an answer piece by piece, and its thread waits for the reactor with each. Ours are in
-one piece, so the thread hands it over and is free.
+one piece.
 """
 
 import sys
@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from twisted.web.server import Request
+
+from sisock.sending import send_now
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -54,7 +56,7 @@ def environ_of(request: Request) -> dict[str, Any]:
 
 
 def answer_of(app: Application, environ: dict[str, Any]) -> Answer:
-    """Let an application answer; in a thread."""
+    """Let an application answer; in a thread, or as a greenlet."""
     said: list[Any] = []
     parts = app(environ, lambda *head: said.append(head))
     try:
@@ -73,9 +75,11 @@ def send(answer: Answer, request: Request) -> None:
     for name, value in answer.headers:
         if name.lower() not in _OF_THE_SERVER:
             request.responseHeaders.addRawHeader(name.encode("latin-1"), value.encode("latin-1"))
+    transport = request.channel.transport
     if answer.content:
         request.write(answer.content)
     request.finish()
+    send_now(transport)
 
 
 def _native(octets: bytes) -> str:

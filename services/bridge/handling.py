@@ -38,7 +38,9 @@ class Text:
 
 
 Handler = Callable[[Call], object]
-"""Answers a call with a `Text`, or what is to be written as JSON; raises `Refused` or `RouterAbsent`. In a thread."""
+"""Answers a call with a `Text`, or what is to be written as JSON; raises `Refused` or `RouterAbsent`.
+
+In a thread, or as a greenlet of the reactor's (`services.bridge.crossing`)."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,15 @@
-"""The HTTP server: Twisted reads requests, refuses what is too big or too many, and hands the others to threads."""
+"""The HTTP server: Twisted reads requests, refuses what is too big or too many, and hands the others on.
+
+Those of panels are answered in the reactor's thread (`services.bridge.crossing`), all others in threads.
+"""
 
 from functools import partial
 from io import BytesIO
 from typing import Any
 
 import txaio
+from greenlet import greenlet
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
@@ -21,6 +26,8 @@ _DISCARDED = 2**30
 _QUEUE = 2
 """Requests that may be here, threads and queue together, in multiples of the number of threads."""
 _IDLE_SECONDS = 60
+_IN_PLACE = {b"/query"}
+"""Paths that are answered in the reactor's thread: asked more often than all others, and quickly done."""
 
 
 class BoundedRequest(Request):
@@ -67,7 +74,7 @@ class BoundedRequest(Request):
 
 
 class Doorway(Resource):
-    """Hands each request to a thread, together with what tells it that its client has gone."""
+    """Hands each request on, together with what tells that its client has gone."""
 
     isLeaf = True  # noqa: N815 - Twisted's name
 
@@ -93,13 +100,18 @@ class Doorway(Resource):
         request.notifyFinish().addBoth(self._left)
         client = Departure(request.notifyFinish())
         environ = environ_of(request) | {CLIENT: client, STARTED: self._reactor.seconds()}
-        answering = self._threads.call(self._reactor, answer_of, self._app, environ)
 
         def answered(answer: Answer) -> None:
             if not client.gone:
                 send(answer, request)
 
-        answering.addErrback(self._failed).addCallback(answered)
+        def finish(answering: Deferred[Answer]) -> None:
+            answering.addErrback(self._failed).addCallback(answered)
+
+        if request.path in _IN_PLACE:
+            greenlet(lambda: finish(maybeDeferred(answer_of, self._app, environ))).switch()
+        else:
+            finish(self._threads.call(self._reactor, answer_of, self._app, environ))
         return NOT_DONE_YET
 
     def _failed(self, failure: Failure) -> Answer:

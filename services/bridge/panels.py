@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
-from threading import Lock
+from functools import cached_property, partial
 
 import numpy as np
 from twisted.internet.defer import Deferred
@@ -75,7 +74,7 @@ class _Asked:
 
 
 class Panels:
-    """Answers rows, in a thread of the HTTP server."""
+    """Answers rows, as a handler of the HTTP server."""
 
     def __init__(
         self, crossing: Crossing, planner: Planner, most_targets: int, most_points: int, now: Callable[[], float]
@@ -85,8 +84,6 @@ class Panels:
         self._most_targets = most_targets
         self._most_points = most_points
         self._now = now
-        # Numpy lets go of the interpreter at each step; to get it back among many threads takes longer than the step.
-        self._turn = Lock()
 
     def answer(
         self, call: Call, rows: Sequence[Row], window: Window, filters: Sequence[Filter], said: Sequence[Notice] = ()
@@ -110,10 +107,7 @@ class Panels:
             asked.append(_Asked(row, name, its_window, notices))
         outcomes = self._outcomes(call, asked)
         now, drawing = self._now(), Drawing()
-        with self._turn:
-            return [
-                _drawn(drawing, each, outcomes.get((each.window, each.wanted)), window, room, now) for each in asked
-            ]
+        return [_drawn(drawing, each, outcomes.get((each.window, each.wanted)), window, room, now) for each in asked]
 
     def _named(self, call: Call, rows: Sequence[Row], filters: Sequence[Filter]) -> list[tuple[Row, str, str | None]]:
         """Each field of each row, with what is to be said of it; no name where there is none."""
@@ -129,7 +123,8 @@ class Panels:
                 named.append((row, "", row.problem))
                 continue
             for text in row.texts:
-                resolved = resolve(text, known, self._most_targets)
+                found = partial(resolve, text, known, self._most_targets)
+                resolved = self._crossing.aside(found) if wild else found()
                 notice = resolved.notice
                 if not resolved.names:
                     named.append((row, "", notice))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from services.bridge.reading import read_interval
@@ -18,6 +19,9 @@ PLACEHOLDERS = {"", "select metric"}
 
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _MOST_ALIAS = 500
+_BESIDE = frozenset({"payload", "data", "alias"})
+"""Where a target may ask more than its field."""
+_MOST_PLAIN = 1000
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,9 @@ def _rows(spoken: list[object], known: Collection[str]) -> Iterator[Row]:
             continue
         if not isinstance(text, str):
             raise unreadable(f"'targets[{place}].target' is no string; send \"<server>::<field>\"")
+        if _BESIDE.isdisjoint(each) and text in known and isinstance(ref_id := each.get("refId"), str | None):
+            yield _plain(text, ref_id, table=each.get("type") == "table")
+            continue
         text, operator, width = _parted(text, known)
         beside = payload_of(each)
         chosen, seconds, problem = _shape(beside.get("operator") or operator, beside.get("bin") or width)
@@ -113,6 +120,11 @@ def _rows(spoken: list[object], known: Collection[str]) -> Iterator[Row]:
             alias=_alias(each, beside),
             problem=problem,
         )
+
+
+@lru_cache(_MOST_PLAIN)
+def _plain(text: str, ref_id: str | None, *, table: bool) -> Row:
+    return Row((text,), ref_id, table=table)
 
 
 def payload_of(target: Mapping[str, Any]) -> Mapping[str, Any]:

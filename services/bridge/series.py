@@ -58,6 +58,11 @@ class Stamps:
         """UNIX milliseconds to the microsecond, which is what a double of this size tells apart."""
         return np.round(self.t * 1e3, 3)
 
+    @cached_property
+    def written_milliseconds(self) -> bytes:
+        """The same for `services.bridge.encoders.written`."""
+        return self.milliseconds.tobytes()
+
 
 @dataclass(frozen=True)
 class Series:
@@ -186,10 +191,11 @@ def _placed(source: Column, window: Window, of_cells: bool) -> _Placed:
 
 
 def _holes(stamps: Stamps, window: Window, interval: float | None) -> tuple[NDArray[np.intp], float]:
-    """Places of the first sample after each hole, and the usual distance between samples in seconds."""
-    usual = max(interval or 0.0, stamps.median, window.stride)
+    """Places of the first sample after each hole, and, where there are any, the usual distance in seconds."""
+    usual = max(interval or 0.0, window.stride)
     if stamps.longest <= GAP * usual + _TOLERANCE:
         return np.zeros(0, dtype=np.intp), usual
+    usual = max(usual, stamps.median)
     return np.flatnonzero(stamps.steps > GAP * usual + _TOLERANCE) + 1, usual
 
 

@@ -99,7 +99,7 @@ def answer(drawn: Drawn) -> dict[str, Any]:
         notices.append(("warning", f"the values of {drawn.name!r} are text; set the format of the target to table"))
         reply["datapoints"] = []
     else:
-        reply["datapoints"] = written(series.values, series.stamps.milliseconds)
+        reply["datapoints"] = written(series.values, series.stamps.written_milliseconds)
     if meta := meta_of(drawn.stream, notices):
         reply["meta"] = meta
     return reply

@@ -103,15 +103,27 @@ def samples_of(
     -------
     For each key stamps (ticks) and values, in order of time, one for each stamp; numbers and truth values as float64.
     """
-    parts: dict[str, list[tuple[Ticks, NDArray[Any]]]] = {key: [] for key in fields}
-    for block in blocks:
-        within = (block.t >= max(start, EARLIEST)) & (block.t < min(end, LATEST))
-        if not within.any():
-            continue
+    stamps: list[Ticks] = []
+    parts: dict[str, dict[int, NDArray[Any]]] = {key: {} for key in fields}
+    for at, block in enumerate(blocks):
+        # Copies, as views would hold on to the whole frames.
+        stamps.append(block.t.copy())
         for key, (ocs_name, kind) in fields.items():
             column = block.columns.get(ocs_name)
             if column is not None and kind_of(column.dtype) == kind:
-                chosen = column[within]
-                values = chosen if kind is Kind.STRING else chosen.astype(np.float64, copy=False)
-                parts[key].append((block.t[within], values))
-    return {key: merged(each) for key, each in parts.items()}
+                parts[key][at] = column.copy()
+    clocks: dict[tuple[int, ...], tuple[Ticks, NDArray[np.bool_]]] = {}
+    samples: dict[str, tuple[Ticks, NDArray[Any]]] = {}
+    for key, columns in parts.items():
+        places = tuple(columns)
+        if not places:
+            samples[key] = merged([])
+            continue
+        if places not in clocks:
+            t = np.concatenate([stamps[at] for at in places])
+            within = (t >= max(start, EARLIEST)) & (t < min(end, LATEST))
+            clocks[places] = t[within], within
+        t, within = clocks[places]
+        values = np.concatenate(list(columns.values()))[within]
+        samples[key] = merged([(t, values if fields[key][1] is Kind.STRING else values.astype(np.float64, copy=False))])
+    return samples
