@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 from twisted.internet.defer import Deferred
@@ -28,8 +29,7 @@ Notice = tuple[str, str]
 _FROZEN_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Drawn:
+class Drawn(NamedTuple):
     """One series of a reply.
 
     Attributes
@@ -123,6 +123,9 @@ class Panels:
                 named.append((row, "", row.problem))
                 continue
             for text in row.texts:
+                if text in known and not filters and len(named) < most:
+                    named.append((row, text, None))
+                    continue
                 found = partial(resolve, text, known, self._most_targets)
                 resolved = self._crossing.aside(found) if wild else found()
                 notice = resolved.notice

@@ -1,5 +1,6 @@
 """Samples as they are drawn: in the range, in order, not more than asked, and gaps shown as gaps."""
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -219,6 +220,8 @@ def _numbers(values: Column) -> NDArray[np.float64]:
         numbers = np.asarray(values, dtype=np.float64)
     except OverflowError:
         numbers = np.array([_float(value) for value in values])
+    if math.isfinite(numbers @ numbers):
+        return numbers  # As nearly always, which this finds out five times as fast.
     infinite = np.isinf(numbers)
     return np.where(infinite, np.nan, numbers) if infinite.any() else numbers
 
