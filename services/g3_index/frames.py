@@ -129,8 +129,11 @@ class Forms:
         entries = dict(_entries(raw))
         spans = spans_of(raw, *entries[b"blocks"])
         listed = [span for block in spans or [] for span in (block.stamps, *block.columns.places.values())]
-        if not listed or any(span.kind.hasobject for span in listed) or len(self._known) >= _MOST_FORMS:
+        if not listed or any(span.kind.hasobject for span in listed):
             return
+        if len(self._known) >= _MOST_FORMS:  # Those that are still in use come back.
+            self._known.clear()
+            self._places.clear()
         # Names and values: what the checksum is of.
         parts = itemgetter(*(slice(*place) for each in _entry_places(raw) for place in each))
         if not _is_sound(raw, parts):

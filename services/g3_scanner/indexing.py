@@ -41,7 +41,10 @@ class Step:
 
 
 def index_next(
-    engine: Engine, claimed: Callable[[Sequence[int]], None] = lambda _: None, most_bytes: int = MOST_BYTES
+    engine: Engine,
+    claimed: Callable[[Sequence[int]], None] = lambda _: None,
+    most_bytes: int = MOST_BYTES,
+    forms: Forms | None = None,
 ) -> Step | None:
     """Take what is due next into the index, in one transaction.
 
@@ -55,6 +58,8 @@ def index_next(
         Told the ids of the files before they are opened.
     most_bytes
         How much to read at most.
+    forms
+        Of frames that were read before: they are read more quickly.
 
     Returns
     -------
@@ -70,8 +75,8 @@ def index_next(
         if not rows:
             return None
         claimed([row.id for row in rows])
-        forms = Forms()
-        readings = [read_file(row, most_bytes, forms) for row in rows if row.status != Status.MISSING]
+        known = Forms() if forms is None else forms
+        readings = [read_file(row, most_bytes, known) for row in rows if row.status != Status.MISSING]
         # Whatever can be is done before the lock, which lets one worker at a time through.
         arrivals = arrived([piece for reading in readings for piece in reading.pieces])
         connection.execute(select(state.c.version).where(state.c.id == 1).with_for_update())

@@ -52,6 +52,7 @@ class Work:
 
     def __init__(self, pipe: Any, engine: Engine, log: Any, indexing: Any, *, careful: bool) -> None:
         self._pipe, self._engine, self._log, self._indexing = pipe, engine, log, indexing
+        self._forms = indexing.Forms()
         self._careful = _CAREFUL_STEPS * careful
         self._claimed: tuple[int, ...] = ()
         self._backoff = Backoff()
@@ -83,7 +84,7 @@ class Work:
         """Do one thing that is to be done; whether there was one."""
         most = {"most_bytes": 1} if self._careful else {}
         try:
-            step = self._indexing.index_next(self._engine, self._claim, **most)
+            step = self._indexing.index_next(self._engine, self._claim, forms=self._forms, **most)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         self._claimed = ()

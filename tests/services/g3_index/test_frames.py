@@ -202,3 +202,15 @@ def test_columns_shorter_than_their_stamps_are_left_out(tmp_path: Path) -> None:
     made = Recording(0).status({0: FEED}).data(0, Block("", [SECOND, 2 * SECOND], {"a": [1.0], "b": [1.0, 2.0]}))
     made.data(0, Block("", [], {"a": []}))
     assert [block[3] for block in taken(Stream(made.write(tmp_path / "1.g3")))[0]] == ["{'b': [1.0, 2.0]}"]
+
+
+def test_more_forms_than_are_remembered_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames_module, "_MOST_FORMS", 2)
+    made = Recording(2).status({0: FEED})
+    for number in range(12):
+        stamps = [(100 * number + second) * SECOND for second in range(1, 4)]
+        made.data(0, Block("a", stamps, {f"x{number % 4}": [1.0, 2.0, number + 0.5]}))
+    path = made.write(tmp_path / "1.g3")
+    forms = frames_module.Forms()
+    for _ in range(2):
+        assert taken(Stream(path, forms=forms))[0] == due(path)

@@ -21,12 +21,14 @@ End = KeyboardInterrupt
 class Indexing:
     """Does what a script says: claims ids, then returns a step or raises an error. Ends the worker at its end."""
 
+    Forms = object
+
     def __init__(self, *script: tuple[tuple[int, ...], Step | Exception | None]) -> None:
         self._script = iter(script)
         self.careful: list[bool] = []
 
     def index_next(
-        self, engine: Engine, claimed: Callable[[Sequence[int]], None], most_bytes: int = 2**26
+        self, engine: Engine, claimed: Callable[[Sequence[int]], None], most_bytes: int = 2**26, forms: object = None
     ) -> Step | None:
         ids, result = next(self._script, ((), End()))
         if ids:
