@@ -55,13 +55,17 @@ def _refusal(refused: Refused) -> Any:
 
 def _error(error: Any) -> bytes:
     """Say in JSON what Bottle found: no such path, no such method, or a fault of ours, which Bottle has logged."""
-    sentences = {
-        404: f"there is no {request.path[:200]!r} here; the paths are in docs/architecture.md",
-        405: f"{request.path[:200]!r} does not take {request.method[:20]}",
-        500: "the bridge failed on this request; the log says why",
-    }
     status = error.status_code
+    # Only of one that no handler has had: another request may have come since a handler waited.
+    if status == HTTPStatus.NOT_FOUND:
+        sentence = f"there is no {request.path[:200]!r} here; the paths are in docs/architecture.md"
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        sentence = f"{request.path[:200]!r} does not take {request.method[:20]}"
+    elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        sentence = "the bridge failed on this request; the log says why"
+    else:
+        sentence = str(error.body)
     for name, value in _HEADERS.items():
         error.set_header(name, value)
     code = HTTPStatus(status).phrase.lower().replace(" ", "_")
-    return encode(Refused(status, code, sentences.get(status, str(error.body))).body)
+    return encode(Refused(status, code, sentence).body)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
@@ -17,6 +17,11 @@ from sisock.threads import DaemonThreads
 
 _ASIDE = 4
 """Threads for work that would hold up the reactor."""
+
+
+def in_place(handler: Callable[[], None]) -> None:
+    """Let a handler run in the reactor's thread, until it is done or waits for an answer; it must not raise."""
+    greenlet(handler).switch()
 
 
 class Departure:
@@ -97,6 +102,9 @@ class Crossing:
         waiting = True
         if not answers and here.parent is not None:
             here.parent.switch()
+        # The request before, of a client that does not wait for its answers, is done, and is to go.
+        while here.parent is not None and here.parent.dead and here.parent.parent is not None:
+            here.parent = here.parent.parent
         return _result(answers[0])
 
 

@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from services.bridge.refusal import Refused
 from services.bridge.targets import matcher
 from sisock.uris import SEPARATOR
 
 KEYS = ("node", "field")
 """What can be filtered by: the name of the data server, and that of the field without it."""
+_MOST = 50
+"""Filters of a request; each is held against the name of each of its fields."""
 _UNHEEDED = (
     "a filter of the dashboard is not heeded: only 'node' and 'field' can be filtered, with =, !=, =~, !~, =| or !=|"
 )
@@ -34,9 +37,17 @@ def read_filters(spoken: object) -> tuple[list[Filter], str | None]:
     Returns
     -------
     The filters, and what is to be said of those that are not heeded.
+
+    Raises
+    ------
+    Refused
+        They are too many.
     """
     filters, unheeded = [], None
-    for each in spoken if isinstance(spoken, list) else []:
+    listed = spoken if isinstance(spoken, list) else []
+    if len(listed) > _MOST:
+        raise Refused(413, "too_many_filters", f"{len(listed)} filters; send at most {_MOST}")
+    for each in listed:
         made = _filter(each) if isinstance(each, dict) else None
         if made is None:
             unheeded = _UNHEEDED

@@ -8,14 +8,13 @@ from io import BytesIO
 from typing import Any
 
 import txaio
-from greenlet import greenlet
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from services.bridge.application import CLIENT, STARTED
-from services.bridge.crossing import Departure
+from services.bridge.crossing import Departure, in_place
 from services.bridge.encoders import encode
 from services.bridge.gateway import Answer, Application, answer_of, environ_of, send
 from services.bridge.refusal import Refused, unavailable
@@ -24,7 +23,7 @@ from sisock.threads import DaemonThreads
 _DISCARDED = 2**30
 """Bytes of a refused body that are read and thrown away, so that its sender gets to read the refusal."""
 _QUEUE = 2
-"""Requests that may be here, threads and queue together, in multiples of the number of threads."""
+"""Requests that may be here, whether they are worked on or wait, in multiples of the number of threads."""
 _IDLE_SECONDS = 60
 _IN_PLACE = {b"/query"}
 """Paths that are answered in the reactor's thread: asked more often than all others, and quickly done."""
@@ -109,7 +108,7 @@ class Doorway(Resource):
             answering.addErrback(self._failed).addCallback(answered)
 
         if request.path in _IN_PLACE:
-            greenlet(lambda: finish(maybeDeferred(answer_of, self._app, environ))).switch()
+            in_place(lambda: finish(maybeDeferred(answer_of, self._app, environ)))
         else:
             finish(self._threads.call(self._reactor, answer_of, self._app, environ))
         return NOT_DONE_YET

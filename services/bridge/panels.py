@@ -20,7 +20,7 @@ from services.bridge.refusal import Refused
 from services.bridge.rows import Row
 from services.bridge.series import GAP, Drawing, Series, broken, within
 from services.bridge.streams import Missing, Outcome, Stream, Wanted, without_samples
-from services.bridge.targets import has_wildcard, resolve
+from services.bridge.targets import has_wildcard, is_literal, resolve
 from sisock.moments import LATEST
 from sisock.uris import SEPARATOR
 
@@ -127,7 +127,7 @@ class Panels:
                     named.append((row, text, None))
                     continue
                 found = partial(resolve, text, known, self._most_targets)
-                resolved = self._crossing.aside(found) if wild else found()
+                resolved = found() if is_literal(text) else self._crossing.aside(found)
                 notice = resolved.notice
                 if not resolved.names:
                     named.append((row, "", notice))

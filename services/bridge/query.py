@@ -51,7 +51,8 @@ class Query:
             return self._annotations(call, body)
         rows = read_rows(body.get("targets"), self._planner.remembered(), self._most_targets)
         window = read_window(body)
-        filters, unheeded = read_filters(body.get("filters") or body.get("adhocFilters"))
+        spoken = body.get("filters") or body.get("adhocFilters")
+        filters, unheeded = self._crossing.aside(read_filters, spoken) if spoken else ([], None)
         said = [("warning", unheeded)] if unheeded else []
         drawn = self._panels.answer(call, rows, window, filters, said)
         write = frames.frame if simpod.is_spoken(body) else simplejson.answer

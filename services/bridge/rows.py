@@ -21,7 +21,8 @@ _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _MOST_ALIAS = 500
 _BESIDE = frozenset({"payload", "data", "alias"})
 """Where a target may ask more than its field."""
-_MOST_PLAIN = 1000
+_MOST_PLAIN, _LONG = 1000, 100
+"""Rows that are remembered, and characters of a letter that is not."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def _rows(spoken: list[object], known: Collection[str]) -> Iterator[Row]:
             continue
         if not isinstance(text, str):
             raise unreadable(f"'targets[{place}].target' is no string; send \"<server>::<field>\"")
-        if _BESIDE.isdisjoint(each) and text in known and isinstance(ref_id := each.get("refId"), str | None):
+        ref_id = each.get("refId")
+        if _BESIDE.isdisjoint(each) and text in known and isinstance(ref_id, str | None) and len(ref_id or "") < _LONG:
             yield _plain(text, ref_id, table=each.get("type") == "table")
             continue
         text, operator, width = _parted(text, known)

@@ -220,8 +220,10 @@ def _numbers(values: Column) -> NDArray[np.float64]:
         numbers = np.asarray(values, dtype=np.float64)
     except OverflowError:
         numbers = np.array([_float(value) for value in values])
-    if math.isfinite(numbers @ numbers):
-        return numbers  # As nearly always, which this finds out five times as fast.
+    with np.errstate(over="ignore"):
+        finite = math.isfinite(numbers @ numbers)
+    if finite:
+        return numbers  # As nearly always, which this finds out several times as fast.
     infinite = np.isinf(numbers)
     return np.where(infinite, np.nan, numbers) if infinite.any() else numbers
 

@@ -27,6 +27,7 @@ _MOST_WRITTEN = 1_000_000
 """Characters of all patterns of a target, at any step of writing them out."""
 _MANY, _ONE = "\x00", "\x01"
 _WILD = frozenset("*?")
+_GROUPED = frozenset("*?([{|,")
 _BRACKETS = {"(": ("|", ")"), "{": (",", "}")}
 _SOME = re.compile(r"\[((?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_])+)\]")
 _STRINGS = re.compile(r'\["(?:[^"\\]|\\.)*"(?:,"(?:[^"\\]|\\.)*")*\]')
@@ -49,6 +50,11 @@ class Resolved:
 def has_wildcard(text: str) -> bool:
     """Whether the text can be resolved only with a list of all names."""
     return not _WILD.isdisjoint(text) and not _WILD.isdisjoint(re.sub(r"\\.", "", text))
+
+
+def is_literal(text: str) -> bool:
+    """Whether the text stands for one name, or for none: it has no wildcards and no groups, which may take long."""
+    return _GROUPED.isdisjoint(text)
 
 
 def resolve(text: str, known: Collection[str], most: int) -> Resolved:

@@ -40,7 +40,8 @@ _CHUNK = 2**22
 _VERSIONS = range(3)
 _READ = {b"hkagg_type", b"hkagg_version", b"prov_id", b"address", b"block_names", b"blocks"}
 """Entries of a data frame that are looked at."""
-_MOST_FORMS = 1000
+_MOST_FORMS, _MOST_BYTES = 1000, 2**25
+"""Forms that are known, and bytes that tell them apart."""
 _KINDS = {"f": Kind.NUMBER, "i": Kind.NUMBER, "b": Kind.BOOL, "O": Kind.STRING}
 
 
@@ -104,7 +105,7 @@ class Forms:
     def __init__(self) -> None:
         self._places: dict[int, dict[bytes, NDArray[np.intp]]] = {}
         self._known: dict[bytes, _Form] = {}
-        self._latest = 0
+        self._latest = self._bytes = 0
 
     def next_of(self, buffer: bytes, start: int) -> tuple[bytes, _Form] | None:
         """The frame that begins at `start`, if it is as long as the one before, of a form that is known, and sound."""
@@ -131,9 +132,6 @@ class Forms:
         listed = [span for block in spans or [] for span in (block.stamps, *block.columns.places.values())]
         if not listed or any(span.kind.hasobject for span in listed):
             return
-        if len(self._known) >= _MOST_FORMS:  # Those that are still in use come back.
-            self._known.clear()
-            self._places.clear()
         # Names and values: what the checksum is of.
         parts = itemgetter(*(slice(*place) for each in _entry_places(raw) for place in each))
         if not _is_sound(raw, parts):
@@ -145,6 +143,11 @@ class Forms:
         for kind, at, size in listed:
             fixed[at : at + size * kind.itemsize] = False
         places = np.flatnonzero(fixed)
+        self._bytes += 2 * places.nbytes + places.size
+        if len(self._known) >= _MOST_FORMS or self._bytes > _MOST_BYTES:  # Those that are still in use come back.
+            self._known.clear()
+            self._places.clear()
+            self._bytes = 0
         self._places.setdefault(len(raw), {})[places.tobytes()] = places
         names = list(frame["block_names"]) if "block_names" in frame else []
         address = str(frame.get("address", ""))

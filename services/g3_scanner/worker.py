@@ -106,6 +106,7 @@ class Work:
         if is_race(error) and self._races < _RACES:
             self._races += 1
             return
+        self._forms = self._indexing.Forms()  # Memory may be what is wanting.
         problem = outside(error)
         if problem is None and self._claimed[1:] and not self._careful:
             self._careful = _CAREFUL_STEPS

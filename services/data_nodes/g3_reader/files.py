@@ -19,8 +19,8 @@ from services.g3_index.merging import Ticks, merged
 from services.g3_index.schema import Kind
 from services.g3_index.vectors import Columns
 
-_BLOCK_BYTES = 1000
-"""What a block takes of memory besides the frame that it is a view of, roughly."""
+_MOSTLY = 1.5
+"""How many times as long as what a block holds its frame may be, for the block to stay a view of it."""
 _ARRAY_BYTES = 200
 """What an array, and its name, take of memory besides what is in it, roughly."""
 _TEXT_BYTES = 100
@@ -71,10 +71,15 @@ def blocks_of(memory: Remembers, places: Iterable[Place]) -> Iterator[Block]:
 
 
 def _kept(memory: Remembers, place: Place, block: Block) -> Block:
-    if isinstance(block.columns, Columns) and not block.columns.spans.texts:
-        memory.keep(place, block, len(block.columns.raw) + _BLOCK_BYTES)
-        return block
-    # Text is taken apart once, and what so3g has made may hold on to more than is in it.
+    columns = block.columns
+    if isinstance(columns, Columns) and not columns.spans.texts:
+        size = block.t.nbytes + sum(
+            _ARRAY_BYTES + each.size * each.kind.itemsize for each in columns.spans.places.values()
+        )
+        if len(columns.raw) <= _MOSTLY * size:
+            memory.keep(place, block, max(size, len(columns.raw)))
+            return block
+    # Text is taken apart once; and neither what so3g has made nor a frame of several blocks is to stay for one of them.
     kept = Block(block.number, block.name, block.t.copy(), {name: c.copy() for name, c in block.columns.items()})
     memory.keep(place, kept, kept.t.nbytes + sum(_ARRAY_BYTES + bytes_of(each) for each in kept.columns.values()))
     return kept

@@ -1,10 +1,12 @@
 """The data server of recorded data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from autobahn.wamp.types import SessionDetails
+from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
 
 from services.data_nodes.g3_reader.query import OPERATORS
 from services.data_nodes.g3_reader.source import WATCH_SECONDS, Archive
@@ -12,6 +14,9 @@ from services.data_nodes.settings import take_settings
 from sisock.base import BLOCKING_THREADS, DataNodeServer
 from sisock.shapes import DataReply, FieldsReply
 from sisock.times import time_range
+
+_PREPARE_SECONDS = 5.0
+"""How long a server waits at most to be prepared: a dead disk of newest files is no matter to who asks for years."""
 
 
 class G3ReaderServer(DataNodeServer):
@@ -25,13 +30,24 @@ class G3ReaderServer(DataNodeServer):
         super().__init__()
         settings = take_settings(self, environ)
         self.archive = Archive(environ, settings["MAX_CACHE"], settings["MAX_POINTS"], BLOCKING_THREADS)
-        self._watching: LoopingCall = LoopingCall(lambda: self._in_a_thread(self.archive.watch))
+        self._watching: LoopingCall = LoopingCall(lambda: self._aside("watched", self.archive.watch))
 
     def after_onJoin(self, details: SessionDetails) -> Any:
-        """Be listed when the first question need not wait for what is done once."""
-        if not self._watching.running:
-            self._watching.start(WATCH_SECONDS, now=False)
-        return self._in_a_thread(self.archive.prepare)
+        """Be listed when the first question need not wait for what is done once; after a while, whatever it does."""
+        from twisted.internet import reactor
+
+        if self._watching.running:
+            return None  # This was done at the first join.
+        self._watching.start(WATCH_SECONDS, now=False)
+        listed: Deferred[Any] = Deferred()
+        self._aside("prepared", self.archive.prepare).chainDeferred(listed)
+        return listed.addTimeout(_PREPARE_SECONDS, reactor, lambda *_: None)
+
+    def _aside(self, done: str, work: Callable[[], None]) -> Any:
+        def failed(failure: Failure) -> None:
+            self.log.failure("g3_reader: the index is not {done}", failure=failure, done=done)
+
+        return self._in_a_thread(work).addErrback(failed)
 
     def get_fields_blocking(self, start: float, end: float) -> FieldsReply:
         """List every field that was recorded in the range."""

@@ -3,6 +3,7 @@
 import pytest
 
 from services.bridge.filters import read_filters
+from services.bridge.refusal import Refused
 
 NAMES = ["weather::wind", "weather::pressure", "sensors::wind", "sensors::temp.1"]
 
@@ -60,3 +61,8 @@ def test_a_filter_that_cannot_be_heeded_is_said(spoken):
 @pytest.mark.parametrize("spoken", [None, {}, "x", 3, []])
 def test_no_list_of_filters_filters_nothing(spoken):
     assert read_filters(spoken) == ([], None)
+
+
+def test_more_filters_than_a_person_makes_are_refused() -> None:
+    with pytest.raises(Refused, match="51 filters"):
+        read_filters([{"key": "node", "operator": "=", "value": "a"}] * 51)

@@ -10,6 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.logger import LogLevel
 
+from services.bridge import panels
+from services.bridge.targets import resolve
+
 RANGE = {"from": "2023-11-14T22:13:20.000Z", "to": "2023-11-14T22:14:20.000Z"}
 TARGETS = [{"target": "good::a", "refId": "A"}]
 
@@ -308,3 +311,20 @@ def test_no_text_of_a_target_makes_a_good_target_fail(long_lived, texts):
     targets = [{"target": text, "refId": str(n)} for n, text in enumerate([*texts, "good::a"])]
     replies = long_lived.ask("/query", with_(targets=targets)).json
     assert len(replies[-1]["datapoints"]) == 60
+
+
+def test_what_may_take_long_to_be_found_does_not_hold_up_the_reactor(serve, nodes, monkeypatch):
+    threads = {}
+
+    def noted(text, *others):
+        threads[text] = threading.current_thread().name
+        return resolve(text, *others)
+
+    monkeypatch.setattr(panels, "resolve", noted)
+    literal = ["good::z", r"good::z\.z"]
+    long = ["good::" + "[ab]" * 100, "good::(a|b)", "good::{a,b}", "good::*", "good::a,b"]
+    with serve({"good": nodes.good()}) as bridge:
+        bridge.query("good::a", *literal, *long)
+    assert {name.partition("-")[0] for name in map(threads.pop, long)} == {"aside"}
+    assert len(set(threads.values())) == 1
+    assert set(threads) == set(literal)  # Of a name that is known, there is nothing to be found.
