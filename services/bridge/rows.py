@@ -22,7 +22,7 @@ _MOST_ALIAS = 500
 _BESIDE = frozenset({"payload", "data", "alias"})
 """Where a target may ask more than its field."""
 _MOST_PLAIN, _LONG = 1000, 100
-"""Rows that are remembered, and characters of a letter that is not."""
+"""Rows that are remembered, and characters of a `refId` with which none is."""
 
 
 @dataclass(frozen=True)
