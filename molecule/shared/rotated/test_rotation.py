@@ -188,5 +188,5 @@ def test_every_secret_is_made_anew_and_none_is_told(
         assert host.run(f"MYSQL_PWD={before[f'db_{account}']} {asked}").failed
         # A command stands in the host's journal, where no secret in use may be.
         assert host.check_output(f"MYSQL_PWD=$(cat {SECRETS}/db_{account}) {asked}") == "1"
-    assert {each.state for each in programs().values()} == {"RUNNING"}
-    assert bridge.stale(live_fields(bridge.search())) == {}
+    # The field that was watched is one agent's; the others find the router again at the times of their own retries.
+    until(OUTAGE, lambda: serves(programs, bridge, live_fields))
