@@ -43,6 +43,7 @@ from sisock.uris import (
     get_data_uri,
     get_fields_uri,
     health_uri,
+    holds_uri,
     uri,
 )
 
@@ -176,6 +177,22 @@ class DataNodeServer(RouterSession):
         """Do as `get_data`, in a thread of its own."""
         raise NotImplementedError(f"{type(self).__name__} must answer get_data or get_data_blocking")
 
+    def holds(self, revisions: list[str]) -> Any:
+        """Say which revisions still hold, of those that came with replies; runs in the reactor's thread.
+
+        For a server that gives some, see `sisock.shapes.DataTimeline`; who keeps its samples asks about twice a second.
+
+        Parameters
+        ----------
+        revisions
+            As they came with this server's replies, now or before a restart; others may be among them.
+
+        Returns
+        -------
+        As many truth values, or a Deferred of them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} gives no revisions")
+
     def _in_a_thread(self, answer: Callable[..., Any], *args: object) -> Any:
         from twisted.internet import reactor
 
@@ -205,6 +222,8 @@ class DataNodeServer(RouterSession):
             (get_data_uri(self.name), self._answer_get_data),
             (get_data_packed_uri(self.name), self._answer_get_data_packed),
         ]
+        if type(self).holds is not DataNodeServer.holds:
+            self._unregistered.append((holds_uri(self.name), self._answer_holds))
         self._standing = None
         yield self._register()
         # A server that, say, could not subscribe must not be listed.
@@ -306,6 +325,17 @@ class DataNodeServer(RouterSession):
         with self._accounts.of_question(), _told_to_the_caller(self.log, f"{self.name}.get_data"):
             reply = yield self._ask_author(field, start, end, min_stride, operator)
             return pack(check_data(reply, field, self._timeline_of, arrays=True))
+
+    @inlineCallbacks
+    def _answer_holds(self, revisions: list[str]) -> Any:
+        if not isinstance(revisions, list) or not all(isinstance(each, str) for each in revisions):
+            raise ApplicationError(ERROR_SERVER, f"a list of revisions is due, not {revisions!r:.80}")
+        try:
+            held = yield maybeDeferred(self.holds, revisions)
+        except SisockError as error:
+            # Not said in the log, twice a second: who asks for data is told, and that is.
+            raise ApplicationError(ERROR_SERVER, str(error)) from error
+        return list(map(bool, held))
 
     def _ask_author(self, field: list[str], start: float, end: float, min_stride: float | None, operator: Any) -> Any:
         time_range(start, end)

@@ -30,6 +30,7 @@ from sisock.uris import (
     get_data_packed_uri,
     get_data_uri,
     get_fields_uri,
+    holds_uri,
 )
 
 DEADLINE = 10.0
@@ -123,6 +124,14 @@ class Consumer(RouterSession):
             return check_data(reply if plain else unpack(reply), fields, ordered=False, arrays=True)
         except ShapeError as error:
             raise NodeFailed(node, str(error)) from error
+
+    @inlineCallbacks
+    def holds(self, node: str, revisions: list[str], deadline: float = DEADLINE) -> Any:
+        """Ask the server `node` which revisions of its replies still hold: a list of as many truth values."""
+        reply = yield self._ask(node, deadline, holds_uri(node), revisions)
+        if not isinstance(reply, list) or len(reply) != len(revisions):
+            raise NodeFailed(node, "what it says of its revisions has another shape")
+        return list(map(bool, reply))
 
     def _ask(self, node: str, deadline: float, procedure: str, *args: object, **keywords: object) -> Deferred[Any]:
         from twisted.internet import reactor

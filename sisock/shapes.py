@@ -47,11 +47,17 @@ class DataTimeline(TypedDict):
 
     Samples before `finalized_until` (UNIX seconds) will not change any more; None when none of them will. `fields`
     says which fields of the reply follow the timeline.
+
+    A server whose samples may change after all, as an archive's do when another file turns up, can say more beside
+    every sample of a range: those before `settled_until` (UNIX seconds) are these for as long as `revision` holds,
+    which it is asked for (`sisock.base.DataNodeServer.holds`). It gives both or none.
     """
 
     t: Any
     finalized_until: float | None
     fields: NotRequired[list[str]]
+    settled_until: NotRequired[float]
+    revision: NotRequired[str]
 
 
 class DataReply(TypedDict):
@@ -178,6 +184,11 @@ def check_data(
             _demand(isinstance(named, list | tuple) and _are_names(named), where, "'fields' is a list of names")
             timelines[name]["fields"] = list(timeline["fields"])
             follows.update(dict.fromkeys(timeline["fields"], name))
+        if "revision" in timeline:
+            revision, settled = timeline["revision"], timeline.get("settled_until")
+            _demand(isinstance(revision, str), where, f"'revision' is a string, not {revision!r:.80}")
+            _demand(_is_number(settled), where, f"with 'revision' goes 'settled_until', UNIX seconds, not {settled!r}")
+            timelines[name] |= {"revision": revision, "settled_until": float(settled)}
     lengths = {len(timeline["t"]) for timeline in timelines.values()}
     data = {}
     for name in requested:

@@ -50,6 +50,11 @@ def get_data_packed_uri(node: str) -> str:
     return uri(f"consumer.{node}.get_data_packed")
 
 
+def holds_uri(node: str) -> str:
+    """Procedure by which the data server `node`, when it gives revisions, says which of them still hold."""
+    return uri(f"consumer.{node}.holds")
+
+
 def health_uri(node: str) -> str:
     """Topic on which the data server `node` publishes the figures of its own work."""
     return uri(f"data_node.health.{node}")

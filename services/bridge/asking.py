@@ -92,8 +92,10 @@ class Asking:
         self, node: str, fields: Sequence[str], question: Question, listed: FieldsReply, until: float
     ) -> dict[str, Outcome]:
         left = until - self._now()
+        intervals = {_interval(field, listed) for field in fields}
+        interval = intervals.pop() if len(intervals) == 1 else None
         reply = await self.servers.data(
-            node, list(fields), question.start, question.end, question.stride, question.operator, left
+            node, list(fields), question.start, question.end, question.stride, question.operator, interval, left
         )
         return {field: _stream(field, listed, reply, question.operator) for field in fields}
 
@@ -118,9 +120,14 @@ async def together(work: Sequence[Coroutine[Deferred[Any], Any, _Result]]) -> li
     return results
 
 
-def _stream(field: str, listed: FieldsReply, reply: DataReply, operator: str | None) -> Outcome:
+def _interval(field: str, listed: FieldsReply) -> float | None:
     fields, timelines = listed
-    interval = timelines[fields[field]["timeline"]]["interval"]
+    return timelines[fields[field]["timeline"]]["interval"]
+
+
+def _stream(field: str, listed: FieldsReply, reply: DataReply, operator: str | None) -> Outcome:
+    fields, _ = listed
+    interval = _interval(field, listed)
     values = reply["data"][field]
     # Old servers name timelines of a reply otherwise than those of get_fields, and list the fields of each.
     name = next((name for name, each in reply["timeline"].items() if field in each.get("fields", ())), None)

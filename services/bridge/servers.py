@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from services.bridge.catalogue import Catalogue
 from services.bridge.conduct import Conduct, Conducts
+from services.bridge.held import Held
 from services.bridge.memory import Memory
 from services.bridge.sharing import Sharing
 from sisock.errors import NodeError, NodeFailed
@@ -55,6 +56,9 @@ class Consumer(Protocol):
     ) -> Deferred[DataReply]:
         """Ask a data server for data."""
 
+    def holds(self, node: str, revisions: list[str], deadline: float = ...) -> Deferred[list[bool]]:
+        """Ask a data server which revisions of its replies still hold."""
+
 
 class Servers:
     """Asks data servers, and remembers their fields and their conduct. Lives in the reactor's thread."""
@@ -91,6 +95,7 @@ class Servers:
         self._clock = clock
         self._conducts = Conducts(most_waiting, now)
         self._sharing = Sharing(clock)
+        self._held = Held(consumer, clock)
         self._recalled: dict[str, tuple[float, FieldsReply]] = {}
         self._listed: dict[str, float] = {}
         self._hub_heard = False
@@ -124,13 +129,24 @@ class Servers:
         end: float,
         min_stride: float,
         operator: str | None,
+        interval: float | None,
         deadline: float,
     ) -> DataReply:
-        """Data of a data server in a time range (sisock times)."""
-        stride = min_stride or None
-        call = self.consumer.get_data(node, fields, start, end, stride, operator, deadline=_tenths(deadline))
-        reply: DataReply = await self._noting(node, call)
-        return reply
+        """Data of a data server in a time range (UNIX seconds).
+
+        Without an operator, samples may be closer than `min_stride`. `interval` is the usual distance in seconds of
+        those of all the fields, where it is known.
+        """
+
+        async def ask(start: float, end: float, stride: float) -> DataReply:
+            options = stride or None, operator
+            call = self.consumer.get_data(node, fields, start, end, *options, deadline=_tenths(deadline))
+            reply: DataReply = await self._noting(node, call)
+            return reply
+
+        if operator is not None:
+            return await ask(start, end, min_stride)
+        return await self._held.data(node, fields, start, end, min_stride, interval, ask)
 
     async def joins(self, node: str, deadline: float) -> bool:
         """Whether `node` is the name of the joined fields; a data server that bears it, too, goes before them."""

@@ -94,11 +94,14 @@ class Answer:
         Field -> shape (n,).
     finalized_until
         UNIX seconds before which nothing changes any more; None where nothing does.
+    standing
+        Of the timelines, where these are all samples of the range; see `Look.standing`.
     """
 
     t: NDArray[np.float64]
     values: dict[str, Values]
     finalized_until: float | None
+    standing: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -331,6 +334,7 @@ class Query:
     ) -> Answer | None:
         ticks, values = points
         t = ticks / TICKS
+        whole = self._operator is None and stride is None and not (max_points and t.size > max_points)
         if self._operator is None:
             t, values = envelope(t, values, stride)
             if max_points and t.size > max_points:
@@ -346,9 +350,8 @@ class Query:
                 until = max((self._newest // cells.length - before) * cells.length, 0) / TICKS
             elif self._operator is not None:
                 until = self._start / TICKS
-        return Answer(
-            t, {name: _spoken(v, self._fields[name].kind, self._operator) for name, v in values.items()}, until
-        )
+        spoken = {name: _spoken(v, self._fields[name].kind, self._operator) for name, v in values.items()}
+        return Answer(t, spoken, until, self._look.standing(self._ids) if whole else None)
 
 
 def _overlap(spans: Sequence[tuple[int, int]]) -> bool:

@@ -49,6 +49,10 @@ class G3ReaderServer(DataNodeServer):
 
         return self._in_a_thread(work).addErrback(failed)
 
+    def holds(self, revisions: list[str]) -> Any:
+        """Hold revisions against the index."""
+        return self._in_a_thread(self.archive.holds, revisions)
+
     def get_fields_blocking(self, start: float, end: float) -> FieldsReply:
         """List every field that was recorded in the range."""
         return self.archive.get_fields(*time_range(start, end))

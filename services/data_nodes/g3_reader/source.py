@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 from services.data_nodes.g3_reader.catalogue import Catalogue, Recorded, read_catalogue, versions_of
 from services.data_nodes.g3_reader.memory import Memory, NotRememberedError, Recollection
 from services.data_nodes.g3_reader.query import Answer, Query, ask_together
-from services.data_nodes.g3_reader.window import Look, State, as_of_now, state_of
+from services.data_nodes.g3_reader.window import Look, State, as_of_now, state_of, still_holds
 from services.data_nodes.selection import MAX_VALUES
 from services.g3_index.database import open_engine
 from services.g3_index.levels import DAY, HOUR, LATEST, TICKS
@@ -133,6 +133,17 @@ class Archive:
             known = list(self._glanced.items())
             self._glanced = {each: old for each, old in known if old.state.version == version or old.seen > seen}
 
+    def holds(self, revisions: list[str]) -> list[bool]:
+        """Say which revisions of replies still hold.
+
+        Raises
+        ------
+        IndexAbsentError
+            The database does not answer, or the scanner has not made its tables yet.
+        """
+        with _index_asked(), self._glances.connect() as connection:
+            return still_holds(connection, revisions)
+
     def get_fields(self, start: float, end: float) -> FieldsReply:
         """List every field that has been recorded in [start, end), UNIX seconds.
 
@@ -207,6 +218,9 @@ class Archive:
                 data.update(answer.values)
                 fields_of = list(answer.values)
                 replied[timeline] = DataTimeline(t=answer.t, finalized_until=answer.finalized_until, fields=fields_of)
+                if answer.standing is not None:
+                    revision, settled = answer.standing
+                    replied[timeline] |= {"revision": revision, "settled_until": settled / TICKS}
         return DataReply(data=data, timeline=replied)
 
     def _recalled(self, names: list[str], ask: _Ask) -> tuple[Groups, list[Answer | None]]:

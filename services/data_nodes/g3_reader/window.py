@@ -1,5 +1,6 @@
 """A look at the index for one query: what it holds of some series between two times, as of one moment."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -98,6 +99,13 @@ class Look:
         """Look at the index; `connect` gives a connection that sees what `state` says, once something is asked."""
         self.state, self.memory, self._connect = state, memory, connect
 
+    def standing(self, timeline_ids: Iterable[int]) -> tuple[str, int]:
+        """The revision of some timelines together (see `still_holds`), and until when they all are settled, ticks."""
+        standings = {each: self.state.standings[each] for each in timeline_ids if each in self.state.standings}
+        revisions = ",".join(f"{each}.{standing.revision}" for each, standing in sorted(standings.items()))
+        settled = min((standing.settled_until for standing in standings.values()), default=0)
+        return f"{self.state.layout}:{revisions}", settled * DAY
+
     def age(self, timeline_id: int, end: int) -> Age:
         """How old what a timeline has in a day before `end`, ticks, is: the same again as long as this is the same."""
         standing = self.state.standings[timeline_id]
@@ -123,6 +131,25 @@ def state_of(connection: Connection, timeline_ids: Collection[int]) -> State:
         state.standings[timeline_id] = Standing(settled_until, revision)
         state.spans[timeline_id][series_id] = first, last
     return state
+
+
+_REVISION = re.compile(r"(\d{1,18}):(\d{1,18}\.\d{1,18}(?:,\d{1,18}\.\d{1,18})*)")
+
+
+def still_holds(connection: Connection, revisions: Iterable[str]) -> list[bool]:
+    """Whether each of some revisions of timelines, as `Look.standing` has given them, is still so.
+
+    ``"7:12.0,15.3"``: of layout 7, timeline 12 at its revision 0 and timeline 15 at 3. As the layout is the same, no
+    series has come to the field that could have samples elsewhere.
+    """
+    read = [_REVISION.fullmatch(each) for each in revisions]
+    ids = {int(each.partition(".")[0]) for match in read if match for each in match[2].split(",")} or {0}
+    rows = connection.exec_driver_sql(
+        "SELECT layout, timelines.id, revision FROM state, timelines"  # noqa: S608
+        f" WHERE timelines.id IN ({_listed(ids)})"
+    ).all()
+    now = {(str(layout), f"{timeline_id}.{revision}") for layout, timeline_id, revision in rows}
+    return [match is not None and now >= {(match[1], each) for each in match[2].split(",")} for match in read]
 
 
 class _HourOf(NamedTuple):
