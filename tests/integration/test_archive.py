@@ -1,9 +1,13 @@
 """One recorded frame followed from the aggregator's writer to the HTTP reply."""
 
+import itertools
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -109,6 +113,57 @@ def test_the_field_is_found_by_name_and_drawn_thin_without_losing_a_spike(archiv
         assert len(drawn) <= 1.1 * points
         assert max(drawn) == SPIKE
         assert min(drawn) == 0.0
+
+
+@pytest.mark.parametrize(("length", "points"), [(3600, 900), (100_000, 800)])
+def test_a_panel_of_settled_days_is_asked_for_once_and_shows_what_comes_late(
+    archive: Site, length: int, points: int
+) -> None:
+    """Point by point it shows the same, whether the bridge asks the reader or not; a late file within two seconds."""
+    start = 1_600_041_600.0 + 10 * length
+    for number in range(3):
+        recording = Recording().status({0: FEED})
+        for begin in range(86_400 * number, 86_400 * (number + 1), 3600):
+            t = [start + place for place in range(begin, begin + 3600) if place != 50_000]
+            block = Block("temps", [int(each * SECOND) for each in t], {"Channel 1 T": [each % 977 for each in t]})
+            recording.data(0, block)
+        recording.write(archive.data / f"{start:.0f}"[:5] / f"{start + number}.g3")
+    begin = start + 47_000.0
+    eventually("it is indexed and settled", lambda: _is_settled(archive, begin, length), 60)
+
+    def shown(move: float) -> list[Any]:
+        ((series),) = archive.query(X, start=begin + move, end=begin + move + length, points=points)
+        return list(series["datapoints"])
+
+    direct = {move: shown(move) for move in (0.0, 7.0)}
+    repeated = [shown(move) for _ in range(20) for move in direct]
+    assert repeated == [direct[move] for _ in range(20) for move in direct]
+    moves = (
+        8.0 + place / 8 for place in itertools.count()
+    )  # Asked in the same words, it would be told the same again.
+    eventually("the reader is not needed", lambda: _answered_without(archive, "g3_reader", lambda: shown(next(moves))))
+    assert shown(7.0) == direct[7.0]
+    late = Recording().status({0: FEED})
+    late.data(0, Block("temps", [int((start + 50_000) * SECOND)], {"Channel 1 T": [SPIKE]}))
+    late.write(archive.data / f"{start:.0f}"[:5] / f"{start + 9}.g3")
+    assert within("it is shown", lambda: max(value for value, _ in shown(7.0)) == SPIKE, 10) < 2
+
+
+def _is_settled(site: Site, begin: float, length: float) -> bool:
+    ((series),) = site.query(X, start=begin, end=begin + length, points=1000)
+    return len(series["datapoints"]) > 500 and "finalized_until" not in series.get("meta", {})
+
+
+def _answered_without(site: Site, program: str, ask: Callable[[], Any]) -> bool:
+    """Whether a question is answered while a program stands still."""
+    pid = site.programs[program].pid
+    os.kill(pid, signal.SIGSTOP)
+    goes_on = Timer(1.0, os.kill, (pid, signal.SIGCONT))
+    goes_on.start()
+    ask()
+    answered = goes_on.is_alive()
+    goes_on.join()
+    return answered
 
 
 @pytest.mark.parametrize("victim", ["g3_scanner", "g3_reader", "mariadb"])

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock, LoopingCall
 from twisted.python.failure import Failure
 
 from sisock.base import DataNodeServer
+from sisock.errors import SisockError
 from sisock.packing import unpack
 from sisock.shapes import check_data
 
@@ -159,6 +160,36 @@ def test_packed_a_reply_is_what_it_is_plain() -> None:
         "timeline": {"t": {"t": [1.0, 2.0], "finalized_until": None}},
     }
     assert result(server_that(get_data=lambda *_: False)._answer_get_data_packed(["x"], 1, 0)) is False
+
+
+@pytest.mark.parametrize("answer", [[True, 0, 1], np.array([True, False, True])])
+def test_a_server_says_which_of_its_revisions_hold(answer: Any) -> None:
+    server = server_that(holds=lambda _self, revisions: succeed(answer) if revisions == ["1", "2", "3"] else None)
+    assert result(server._answer_holds(["1", "2", "3"])) == [True, False, True]
+    for question in ("1", [1], None):
+        with pytest.raises(ApplicationError, match="a list of revisions is due"):
+            result(server._answer_holds(question))
+
+
+def test_a_server_that_cannot_say_so_tells_why() -> None:
+    with pytest.raises(ApplicationError, match="the disk is away") as refusal:
+        result(server_that(holds=lambda *_: fail(SisockError("the disk is away")))._answer_holds(["1"]))
+    assert refusal.value.error == "org.simonsobservatory.error.server"
+
+
+@pytest.mark.parametrize("gives", [True, False])
+def test_only_who_gives_revisions_can_be_asked_for_them(*, gives: bool) -> None:
+    registered: list[str] = []
+
+    def register(_self: Any, _answer: Any, procedure: str) -> Any:
+        registered.append(procedure.rpartition(".")[2])
+        return succeed(None)
+
+    given = {"holds": lambda *_: []} if gives else {}
+    server = server_that(register=register, call=lambda *_: succeed(result=True), **given)
+    server._session_id = 1
+    server.begin(SimpleNamespace(session=1))
+    assert ("holds" in registered) is gives
 
 
 def test_an_operator_reaches_only_a_server_that_offers_it() -> None:

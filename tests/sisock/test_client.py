@@ -112,6 +112,20 @@ def test_a_packed_reply_that_cannot_be_read_is_the_servers_failure() -> None:
         data(Asking(get_data_packed=bad))
 
 
+def test_a_server_is_asked_which_revisions_hold() -> None:
+    got: list[Any] = []
+    consumer = Asking(holds=[True, False])
+    consumer.holds("n", ["1", "2"]).addBoth(got.append)
+    assert got == [[True, False]]
+    for reply, revisions in (([True], ["1", "2"]), (True, ["1"])):
+        got.clear()
+        Asking(holds=reply).holds("n", revisions).addBoth(got.append)
+        assert got[0].check(NodeFailed)
+    got.clear()
+    Asking().holds("n", ["1"]).addBoth(got.append)
+    assert got[0].check(NodeUnknown)
+
+
 def test_too_much_is_said_packed_or_plain() -> None:
     for consumer in (Asking(get_data_packed=False), Asking(get_data=False)):
         with pytest.raises(TooMuchData):

@@ -47,6 +47,13 @@ def test_arrays_leave_as_plain_lists_and_no_number_is_nan() -> None:
     assert reply["timeline"]["slow"]["t"] == [1.0, 2.0, 3.0]
 
 
+def test_a_revision_passes_with_what_it_is_about() -> None:
+    reply = check_data(data([1], [1.0], revision="3", settled_until=np.int64(9)), ["x"])
+    assert reply
+    timeline = {"t": [1.0], "finalized_until": None, "revision": "3", "settled_until": 9.0}
+    assert reply["timeline"]["slow"] == timeline
+
+
 def test_too_much_passes_as_false() -> None:
     assert check_data(reply=False, requested=["x"]) is False
 
@@ -64,6 +71,9 @@ def test_too_much_passes_as_false() -> None:
         (data([1], [1.0], fields=[["x"]]), "'fields' is a list of names"),
         (data([1], [1.0], fields=3), "'fields' is a list of names"),
         (data([1], [1.0], finalized_until="now"), "'finalized_until' is UNIX seconds or None"),
+        (data([1], [1.0], revision=3, settled_until=1.0), "'revision' is a string, not 3"),
+        (data([1], [1.0], revision="3"), "with 'revision' goes 'settled_until', UNIX seconds, not None"),
+        (data([1], [1.0], revision="3", settled_until="now"), "goes 'settled_until', UNIX seconds, not 'now'"),
         ({"data": {}, "timeline": {}}, "was asked and is missing"),
         ({"data": {"x": [1]}, "timeline": {}}, "its timeline has no stamps"),
     ],

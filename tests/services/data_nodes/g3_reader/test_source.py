@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,6 +144,53 @@ def test_late_data_older_than_all_others_are_answered_at_once(
         assert len(data(reader, X, start=START - 9 * DAY, stride=DAY / 4)["data"][X]) > number
 
 
+def test_a_revision_holds_until_settled_samples_change(
+    reader: Archive, rescan: Callable[[], None], tmp_path: Path
+) -> None:
+    """And comes with all samples of a range only."""
+
+    def given(stride: float | None = None) -> dict[str, Any]:
+        ((timeline),) = data(reader, X, end=START + DAY, stride=stride)["timeline"].values()
+        return dict(timeline)
+
+    midnight = (START // DAY + 3) * DAY
+    write(tmp_path / "1.g3", START, HOUR, 1.0)
+    write(tmp_path / "2.g3", midnight + 100.0, HOUR, 1.0)
+    rescan()
+    first = given()
+    assert first["settled_until"] == midnight
+    assert "revision" not in given(stride=10.0)
+    assert reader.holds([first["revision"]]) == [True]
+    write(tmp_path / "3.g3", midnight + 2 * HOUR, HOUR, 1.0)
+    rescan()
+    assert reader.holds([first["revision"]]) == [True]  # That day is not over.
+    write(tmp_path / "4.g3", START + 10 * HOUR, 10, 1.0)
+    rescan()
+    second = given()
+    assert reader.holds([first["revision"], second["revision"]]) == [False, True]
+    (tmp_path / "4.g3").unlink()
+    rescan()
+    third = given()
+    assert third["t"] == first["t"]
+    assert reader.holds([first["revision"], second["revision"], third["revision"]]) == [False, False, True]
+    write(tmp_path / "5.g3", midnight + 4 * HOUR, 10, 1.0, fields=2)  # Series of another block might be of the field.
+    rescan()
+    assert reader.holds([third["revision"], given()["revision"]]) == [False, True]
+
+
+@pytest.mark.parametrize(
+    "strange", ["", "x", "1:", "1:2", "1:2.3.4", "1:2.3,", "1:0.0", "9" * 40 + ":1.1", "1:1.1;DROP"]
+)
+def test_a_revision_of_nobody_does_not_hold(
+    reader: Archive, rescan: Callable[[], None], tmp_path: Path, strange: str
+) -> None:
+    write(tmp_path / "1.g3", START, 10, 1.0)
+    rescan()
+    ((timeline),) = data(reader, X)["timeline"].values()
+    assert reader.holds([strange, timeline["revision"]]) == [False, True]
+    assert reader.holds([]) == []
+
+
 def test_a_gap_stays_a_gap(reader: Archive, rescan: Callable[[], None], tmp_path: Path) -> None:
     write(tmp_path / "1.g3", START, HOUR, 1.0)
     write(tmp_path / "2.g3", START + 5 * HOUR, HOUR, 1.0)
@@ -217,6 +265,8 @@ def test_without_an_index_it_says_what_to_look_at(mariadb: PrivateMariaDB, datab
         with pytest.raises(SisockError, match="index") as caught:
             archive.get_fields(1, 4e9)
         assert "only-for-tests" not in str(caught.value)
+        with pytest.raises(SisockError, match="index"):
+            archive.holds(["1:1.0"])
 
 
 def test_it_answers_again_when_the_database_is_back(
