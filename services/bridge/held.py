@@ -195,7 +195,7 @@ class Held:
                 return await ask(start, end, stride)  # Meanwhile it is confirmed, or goes.
         span = _around(start, end, stride, interval) if again and interval else None
         if span is not None and self._is_fit((key, span.whole), end, now):
-            taken, settled = await self._taken(span, stride, ask)
+            taken, settled = await self._taken(node, span, stride, ask)
             if taken is not None and end <= settled:
                 taken.confirmed = taken.asked = now
                 self._hold(key, taken)
@@ -219,18 +219,19 @@ class Held:
         settled, until = self._unfit.get(of, (end, now))
         return end <= settled or now >= until
 
-    async def _taken(self, span: _Span, stride: float, ask: Ask) -> tuple[_Stretch | None, float]:
+    async def _taken(self, node: str, span: _Span, stride: float, ask: Ask) -> tuple[_Stretch | None, float]:
         """Ask for a span; None where it cannot be held; and until when the samples are settled, UNIX seconds."""
-        margin = 0.0 if span.whole else _MARGIN * 2 * stride
+        try:
+            # Of one that gives no revisions, and perhaps takes long to read all samples, these are not wanted.
+            await self._consumer.holds(node, [], deadline=CONFIRMED_SECONDS)
+        except NodeError:
+            return None, -math.inf
+        parts, margin = [], 0.0
         with suppress(NodeFailed, TooMuchData):
-            parts = (
-                []
-                if span.whole
-                else [
-                    await ask(span.first, span.left + margin, 0.0),
-                    await ask(span.left - margin, span.right + margin, stride),
-                ]
-            )
+            if not span.whole:
+                margin = _MARGIN * 2 * stride
+                parts.append(await ask(span.first, span.left + margin, 0.0))
+                parts.append(await ask(span.left - margin, span.right + margin, stride))
             # When both ends are of one revision, so is what was asked in between.
             parts.append(await ask(span.right - margin, span.last, 0.0))
             return _put_together(parts, span, stride)

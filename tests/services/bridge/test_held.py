@@ -15,7 +15,7 @@ from services.bridge.held import (
     UNFIT_SECONDS,
     Held,
 )
-from sisock.errors import NodeFailed, NodeLate, TooMuchData
+from sisock.errors import NodeFailed, NodeLate, NodeUnknown, TooMuchData
 from sisock.thinning import envelope
 
 DAY = 86400.0
@@ -216,8 +216,16 @@ def test_a_server_that_gives_no_revision_is_asked_each_time(held, archive, clock
         asked = [shown(held, archive, start, end, stride) for _ in range(5)]
         assert asked[0] == 1
         assert asked[2:] == [1, 1, 1]
+    archive.confirmations.clear()
     clock.pump([CONFIRM_SECONDS] * 4)
     assert archive.confirmations == []
+
+
+def test_a_server_that_knows_no_revisions_is_never_asked_for_all_samples(held, archive):
+    archive.revision = NodeUnknown("g3_reader", "servers:")
+    for start, end, stride in (HOUR, A_DAY):
+        assert [shown(held, archive, start, end, stride) for _ in range(4)] == [1] * 4
+    assert all(stride for *_, stride in archive.asked)
 
 
 def test_what_is_too_much_is_not_asked_for(clock):
