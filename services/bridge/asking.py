@@ -12,6 +12,8 @@ from services.bridge.streams import Missing, Outcome, Question, Stream, without_
 from sisock.errors import NodeError, NodeFailed, RouterAbsent, TooMuchData
 from sisock.shapes import DataReply, FieldsReply
 
+PATIENCE = 1.0
+"""Seconds that a request waits for a data server that was late the last time."""
 _MOST_APART = 20
 """Fields that are asked one by one after they failed together; more of them would be a flood."""
 
@@ -43,7 +45,21 @@ class Asking:
         Returns
         -------
         One answer to each question, in their order. Only that the client has gone is raised.
+
+        A data server that was late the last time holds up nobody again: after `PATIENCE` s the answer is made without
+        it. The question goes on, and once one is answered in time, the next waits as for any other server.
         """
+        was_late = self.servers.conduct(node).late
+        answering = Deferred.fromCoroutine(self._ask_in_its_place(node, questions, until))
+        if was_late:
+            why = f"data server {node!r} was late before, and did not answer within {PATIENCE:g} s now; look at its log"
+            answering = _or_else(
+                answering, [dict.fromkeys(each.fields, Missing(why)) for each in questions], self.servers.clock
+            )
+        answers: list[Answer] = await answering
+        return answers
+
+    async def _ask_in_its_place(self, node: str, questions: Sequence[Question], until: float) -> list[Answer]:
         try:
             async with self.servers.waiting_for(node):
                 return await together([self._answer(node, question, until) for question in questions])
@@ -118,6 +134,20 @@ async def together(work: Sequence[Coroutine[Deferred[Any], Any, _Result]]) -> li
     except FirstError as error:
         raise error.subFailure.value from None
     return results
+
+
+def _or_else(work: Deferred[Any], instead: object, clock: Any) -> Deferred[Any]:
+    """The result of some work, or after `PATIENCE` something else, and then the work goes on for itself."""
+    awaited: Deferred[Any] = Deferred(lambda _: work.cancel())
+    timeout = clock.callLater(PATIENCE, awaited.callback, instead)
+
+    def done(result: Any) -> None:
+        if timeout.active():
+            timeout.cancel()
+            awaited.callback(result)  # A failure, too.
+
+    work.addBoth(done)
+    return awaited
 
 
 def _interval(field: str, listed: FieldsReply) -> float | None:

@@ -90,9 +90,9 @@ class Servers:
             Keeps the catalogue over a restart; nothing does when not given.
         """
         self.consumer = consumer
+        self.clock = clock
         self.catalogue = catalogue or Catalogue(now=now)
         self._memory = memory
-        self._clock = clock
         self._conducts = Conducts(most_waiting, now)
         self._sharing = Sharing(clock)
         self._held = Held(consumer, clock)
@@ -118,7 +118,7 @@ class Servers:
     def recall(self, node: str, fields: Collection[str]) -> FieldsReply | None:
         """What the data server last listed, for whatever range, if that was lately and has all of `fields`."""
         since, listed = self._recalled.get(node, (-math.inf, ({}, {})))
-        lately = self._clock.seconds() < since + RECALLED_SECONDS
+        lately = self.clock.seconds() < since + RECALLED_SECONDS
         return listed if lately and all(field in listed[0] for field in fields) else None
 
     async def data(
@@ -165,7 +165,7 @@ class Servers:
         """
         if field in self.catalogue.fields(node):
             return False
-        if self._clock.seconds() < self._listed.get(node, -math.inf) + RECALLED_SECONDS:
+        if self.clock.seconds() < self._listed.get(node, -math.inf) + RECALLED_SECONDS:
             return True
         if self._sharing.asked_at(("listing", node)) is None:
             Deferred.fromCoroutine(self._await_list(node, _LISTING_SECONDS))
@@ -182,12 +182,12 @@ class Servers:
             The hub could not be asked, and nothing is remembered.
         """
         news, since = self._heard
-        age = self._clock.seconds() - since
+        age = self.clock.seconds() - since
         if since == -math.inf:
             await self._renewed(deadline)
         elif news != self._news or age > LISTED_SECONDS:
             with suppress(defer.TimeoutError, NodeError):
-                await Deferred.fromCoroutine(self._renewed(deadline)).addTimeout(PATIENCE, self._clock)
+                await Deferred.fromCoroutine(self._renewed(deadline)).addTimeout(PATIENCE, self.clock)
         elif age > LISTED_SECONDS / 2:
             self._renew(deadline)
         return self.catalogue.names()
@@ -214,7 +214,7 @@ class Servers:
             return
         asked = [Deferred.fromCoroutine(self._await_list(str(node["name"]), deadline)) for node in nodes]
         await gatherResults(asked, consumeErrors=True)
-        self._heard = news, self._clock.seconds()
+        self._heard = news, self.clock.seconds()
         if self._memory is not None:
             self._memory.keep(self.catalogue)
 
@@ -240,7 +240,7 @@ class Servers:
             self._sharing.once(("listing", node), lambda: Deferred.fromCoroutine(self._list_one(node)))
         )
         since = self._sharing.asked_at(("listing", node)) or 0.0
-        listing.addTimeout(max(since + patience - self._clock.seconds(), 0.0), self._clock)
+        listing.addTimeout(max(since + patience - self.clock.seconds(), 0.0), self.clock)
         with suppress(NodeError, defer.TimeoutError):
             # A failure is noted in its conduct; what it listed before stays.
             await listing
@@ -249,7 +249,7 @@ class Servers:
         try:
             fields, _ = await self._ask_fields(node, *ALL_TIME, _LISTING_SECONDS)
             self.catalogue.replace(node, fields)
-            self._listed[node] = self._clock.seconds()
+            self._listed[node] = self.clock.seconds()
         except NodeError:
             raise
         except Exception as fault:  # One that nobody foresaw must not keep the other servers from being listed.
@@ -262,7 +262,7 @@ class Servers:
         call = self.consumer.get_fields(node, start, end, deadline=_tenths(deadline))
         reply: FieldsReply = await self._noting(node, call)
         self.catalogue.extend(node, reply[0])
-        self._recalled[node] = (self._clock.seconds(), reply)
+        self._recalled[node] = (self.clock.seconds(), reply)
         return reply
 
     async def _noting(self, node: str, call: Deferred[Any]) -> Any:

@@ -12,6 +12,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from services.bridge.asking import PATIENCE
+
 DEADLINE, IN_ALL = 1.5, 2.5
 SPARE = 1.0
 GARBAGE = [
@@ -34,9 +36,12 @@ def wait_until(holds, what, seconds=10):
 
 def a_minute(answer):
     """What takes a minute to answer, unless nobody waits for it any more."""
+    return after(60.0, answer)
 
+
+def after(seconds, answer):
     def ask(*asked):
-        inner = deferLater(reactor, 60.0, answer, *asked)
+        inner = deferLater(reactor, seconds, answer, *asked)
         inner.addErrback(lambda _gone: None)
         outer = Deferred(lambda _gone: inner.cancel())
         inner.addCallback(lambda reply: outer.called or outer.callback(reply))
@@ -119,6 +124,28 @@ def test_what_does_not_concern_the_slow_one_is_answered_as_if_it_were_not_there(
             assert reply.seconds < alone + 1
         assert asker.is_alive()
         asker.join()
+
+
+def test_a_server_that_was_late_holds_up_a_panel_no_more_until_it_answers_in_time(serve, nodes):
+    with serve(four(nodes, None), SERVER_DEADLINE=4.0) as bridge:
+        assert bridge.ask("/query", nodes.request("good::a", "slow::a")).seconds > 3.9
+        for number in range(3):  # The first of them asks on; the others need not wait at all.
+            reply = bridge.ask("/query", nodes.request("good::a", "slow::a") | {"maxDataPoints": 900 + number})
+            good, slow_one = reply.json
+            assert (len(good["datapoints"]), slow_one["datapoints"]) == (60, [])
+            assert "late before" in nodes.notices(slow_one) or "not answering" in nodes.notices(slow_one)
+            assert reply.seconds < PATIENCE + SPARE
+        bridge.consumer.servers["slow"] = nodes.Node(lambda *_: nodes.table(), after(2.0, nodes.good().get_data))
+        wait_until(lambda: bridge.consumer.cancelled.count("slow") == 2, "the question that went on was given up")
+        assert "late before" in nodes.notices(bridge.query("slow::a")[0])
+        wait_until(lambda: nodes_problem(bridge, "slow") is None, "it has answered in time")
+        (recovered,) = bridge.query("slow::a")
+        assert len(recovered["datapoints"]) == 60
+
+
+def nodes_problem(bridge, name):
+    listed = bridge.ask("/api/v1/nodes").json["nodes"]
+    return next(each["problem"] for each in listed if each["name"] == name)
 
 
 def test_fields_that_two_slow_servers_share_do_not_take_longer_than_a_request_may(serve, nodes):
