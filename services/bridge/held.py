@@ -36,8 +36,10 @@ UNFIT_SECONDS = 600.0
 """How long fields that turned out not to be settled, or cannot be held, are not tried again."""
 MOST_SAMPLES = 20_000
 """Samples of a timeline that are held for a panel, and worth to be thinned anew each time."""
-_AT_AN_END = 8_000
-"""Those around either end of the range, where these are not all."""
+_MOST_VALUES = 500_000
+"""The same of all fields together."""
+_AT_AN_END = 0.4
+"""How many of these may be around either end of the range, where they are not all."""
 _MOST_CELLS = 32
 """Cells of the envelope for which samples are held around an end: as far as a panel may move before it asks anew."""
 _MARGIN = 3
@@ -193,7 +195,8 @@ class Held:
                 if now < stretch.confirmed + CONFIRMED_SECONDS:
                     return stretch.between(start, end, stride)
                 return await ask(start, end, stride)  # Meanwhile it is confirmed, or goes.
-        span = _around(start, end, stride, interval) if again and interval else None
+        most = min(MOST_SAMPLES, _MOST_VALUES // max(len(fields), 1))
+        span = _around(start, end, stride, most * interval) if again and interval else None
         if span is not None and self._is_fit((key, span.whole), end, now):
             taken, settled = await self._taken(node, span, stride, ask)
             if taken is not None and end <= settled:
@@ -283,16 +286,19 @@ class Held:
                     self._drop(key, stretch)
 
 
-def _around(start: float, end: float, stride: float, interval: float) -> _Span | None:
-    """What to hold for a range: somewhat more, which it shares with those near by; None where that is too much."""
+def _around(start: float, end: float, stride: float, most: float) -> _Span | None:
+    """What to hold for a range: somewhat more, which it shares with those near by; None where that is too much.
+
+    `most` is for how many seconds all samples may be held.
+    """
     piece = 2.0 ** (math.frexp(end - start)[1] - 2)  # A quarter to a half of it.
     first, last = max(start // piece * piece, EARLIEST), min(-(-end // piece) * piece, LATEST)
-    if last - first <= interval * MOST_SAMPLES:
+    if last - first <= most:
         return _Span(first, first, first, last)
     if stride < 1:
         return None  # Its multiples are not known to the last bit.
     cell = 2 * stride
-    piece = min(_AT_AN_END * interval // cell, (end - start) / 4 // cell, _MOST_CELLS) * cell
+    piece = min(_AT_AN_END * most // cell, (end - start) / 4 // cell, _MOST_CELLS) * cell
     if piece < _MARGIN * cell:
         return None
     left, right = -(-start // piece) * piece, end // piece * piece
