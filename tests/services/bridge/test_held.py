@@ -11,10 +11,10 @@ from services.bridge.held import (
     ASKED_SECONDS,
     CONFIRM_SECONDS,
     CONFIRMED_SECONDS,
-    MOST_SAMPLES,
     UNFIT_SECONDS,
     Held,
 )
+from services.bridge.stretches import MOST_SAMPLES
 from sisock.errors import NodeFailed, NodeLate, NodeUnknown, TooMuchData
 from sisock.thinning import envelope
 
