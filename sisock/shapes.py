@@ -17,6 +17,7 @@ from sisock.errors import ShapeError
 FieldType = Literal["number", "string", "bool"]
 _PLAIN_KINDS = {float, int, bool, str, type(None)}
 _NO_TIME = "'t' holds something that is no UNIX time"
+_LONGEST_REVISION = 1000
 _DISORDER = "'t' is not ascending and unique"
 FIELD_TYPES: tuple[FieldType, ...] = ("number", "string", "bool")
 OPERATORS = ("mean", "min", "max", "first", "last", "count", "sum")
@@ -48,9 +49,9 @@ class DataTimeline(TypedDict):
     Samples before `finalized_until` (UNIX seconds) will not change any more; None when none of them will. `fields`
     says which fields of the reply follow the timeline.
 
-    A server whose samples may change after all, as an archive's do when another file turns up, can say more beside
-    every sample of a range: those before `settled_until` (UNIX seconds) are these for as long as `revision` holds,
-    which it is asked for (`sisock.base.DataNodeServer.holds`). It gives both or none.
+    A server whose samples may change after all, as an archive's do when another file turns up, can say more: of the
+    time before `settled_until` (UNIX seconds) it answers the same for as long as `revision` holds, which it is asked
+    for (`sisock.base.DataNodeServer.holds`). It gives both or none.
     """
 
     t: Any
@@ -186,7 +187,11 @@ def check_data(
             follows.update(dict.fromkeys(timeline["fields"], name))
         if "revision" in timeline:
             revision, settled = timeline["revision"], timeline.get("settled_until")
-            _demand(isinstance(revision, str), where, f"'revision' is a string, not {revision!r:.80}")
+            _demand(
+                isinstance(revision, str) and len(revision) <= _LONGEST_REVISION,
+                where,
+                f"'revision' is a string of at most {_LONGEST_REVISION} characters, not {revision!r:.80}",
+            )
             _demand(_is_number(settled), where, f"with 'revision' goes 'settled_until', UNIX seconds, not {settled!r}")
             timelines[name] |= {"revision": revision, "settled_until": float(settled)}
     lengths = {len(timeline["t"]) for timeline in timelines.values()}

@@ -30,7 +30,7 @@ class Asking:
         self._now = now
         self._log = txaio.make_logger()
 
-    async def ask(self, node: str, questions: Sequence[Question], until: float) -> list[Answer]:
+    async def ask(self, node: str, questions: Sequence[Question], until: float, *, alone: bool = False) -> list[Answer]:
         """Ask `node`, which takes one place among those that wait for it.
 
         Parameters
@@ -41,17 +41,19 @@ class Asking:
             Each with at least one field.
         until
             When the answers are due, by the clock of the reactor.
+        alone
+            Whether nobody else is asked for the same request.
 
         Returns
         -------
         One answer to each question, in their order. Only that the client has gone is raised.
 
-        A data server that was late the last time holds up nobody again: after `PATIENCE` s the answer is made without
+        A data server that was late the last time holds up no other again: after `PATIENCE` s the answer is made without
         it. The question goes on, and once one is answered in time, the next waits as for any other server.
         """
         was_late = self.servers.conduct(node).late
         answering = Deferred.fromCoroutine(self._ask_in_its_place(node, questions, until))
-        if was_late:
+        if was_late and not alone:
             why = f"data server {node!r} was late before, and did not answer within {PATIENCE:g} s now; look at its log"
             answering = _or_else(
                 answering, [dict.fromkeys(each.fields, Missing(why)) for each in questions], self.servers.clock
@@ -107,11 +109,10 @@ class Asking:
     async def _data(
         self, node: str, fields: Sequence[str], question: Question, listed: FieldsReply, until: float
     ) -> dict[str, Outcome]:
-        left = until - self._now()
         intervals = {_interval(field, listed) for field in fields}
         interval = intervals.pop() if len(intervals) == 1 else None
         reply = await self.servers.data(
-            node, list(fields), question.start, question.end, question.stride, question.operator, interval, left
+            node, list(fields), question.start, question.end, question.stride, question.operator, interval, until
         )
         return {field: _stream(field, listed, reply, question.operator) for field in fields}
 

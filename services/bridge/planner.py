@@ -91,7 +91,8 @@ class Planner:
                 by_node[node][each.operator].append(field)
         if not by_node:
             return outcomes
-        answered = await together([self._ask(node, asked, window, started) for node, asked in by_node.items()])
+        alone = len(by_node) == 1
+        answered = await together([self._ask(node, asked, window, started, alone) for node, asked in by_node.items()])
         absent = 0
         for (node, asked), answers in zip(by_node.items(), answered, strict=True):
             absent += all(isinstance(answer, RouterAbsent) for answer in answers)
@@ -104,7 +105,7 @@ class Planner:
             raise RouterAbsent
         return outcomes
 
-    async def _ask(self, node: str, asked: _ByOperator, window: Window, started: float) -> list[Answer]:
+    async def _ask(self, node: str, asked: _ByOperator, window: Window, started: float, alone: bool) -> list[Answer]:
         def until() -> float:
             return min(self._now() + self._server_deadline, started + self._request_deadline)
 
@@ -115,4 +116,4 @@ class Planner:
         questions = [
             Question(fields, window.start, window.end, window.stride, operator) for operator, fields in asked.items()
         ]
-        return await self._asking.ask(node, questions, until())
+        return await self._asking.ask(node, questions, until(), alone=alone)

@@ -25,6 +25,8 @@ RENEWAL_DEADLINE = 3.0
 """Seconds that a data server has to list its fields after news of the hub, before the list is made without it."""
 RECALLED_SECONDS = 30.0
 """How long a list of fields, of whatever range, says of a field that it is there and what it is."""
+GATHER_SECONDS = 1.0
+"""How long a data server may take for each part of what is to be held; the panel waits meanwhile."""
 ALL_TIME = (1, 0)
 _LISTING_SECONDS = 60.0
 """How long a data server may take to list the fields of all time; nobody waits so long for it."""
@@ -95,7 +97,7 @@ class Servers:
         self._memory = memory
         self._conducts = Conducts(most_waiting, now)
         self._sharing = Sharing(clock)
-        self._held = Held(consumer, clock)
+        self._held = Held(consumer, clock, now)
         self._recalled: dict[str, tuple[float, FieldsReply]] = {}
         self._listed: dict[str, float] = {}
         self._hub_heard = False
@@ -130,23 +132,31 @@ class Servers:
         min_stride: float,
         operator: str | None,
         interval: float | None,
-        deadline: float,
+        until: float,
     ) -> DataReply:
-        """Data of a data server in a time range (UNIX seconds).
+        """Data of a data server in a time range (UNIX seconds), due at `until` by the clock of the reactor.
 
-        Without an operator, samples may be closer than `min_stride`. `interval` is the usual distance in seconds of
-        those of all the fields, where it is known.
+        `interval` is the usual distance in seconds of the samples of all the fields, where it is known.
         """
 
-        async def ask(start: float, end: float, stride: float) -> DataReply:
+        def left() -> float:
+            return until - float(self.clock.seconds())
+
+        def call(start: float, end: float, stride: float, deadline: float) -> Deferred[DataReply]:
             options = stride or None, operator
-            call = self.consumer.get_data(node, fields, start, end, *options, deadline=_tenths(deadline))
-            reply: DataReply = await self._noting(node, call)
+            return self.consumer.get_data(node, fields, start, end, *options, deadline=_tenths(deadline))
+
+        async def ask() -> DataReply:
+            reply: DataReply = await self._noting(node, call(start, end, min_stride, left()))
             return reply
 
+        def gather(start: float, end: float, stride: float) -> Deferred[DataReply]:
+            # It is not what the server's conduct is judged by.
+            return call(start, end, stride, min(GATHER_SECONDS, left() / 2))
+
         if operator is not None:
-            return await ask(start, end, min_stride)
-        return await self._held.data(node, fields, start, end, min_stride, interval, ask)
+            return await ask()
+        return await self._held.data(node, fields, (start, end, min_stride), interval, ask, gather)
 
     async def joins(self, node: str, deadline: float) -> bool:
         """Whether `node` is the name of the joined fields; a data server that bears it, too, goes before them."""

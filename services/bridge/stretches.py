@@ -1,4 +1,4 @@
-"""Samples around a range, from which answers for ranges near by can be made, exactly.
+"""Samples around a range, of which answers for ranges near by can be made, exactly.
 
 Of a short range these are all samples. Of a long one, they are the samples around both of its ends and, between them,
 points of an envelope: as these are of whole cells (`sisock.thinning`), the envelope of both is that of all samples.
@@ -30,6 +30,8 @@ _LONGER = 1.5
 """How many times the stride that was asked points may lie apart; a data server may have its own cells."""
 _TEXT_BYTES = 100
 """What a value takes that is no number, roughly."""
+_STRETCH_BYTES = 4000
+"""What a stretch takes besides its samples, roughly."""
 
 
 class Span(NamedTuple):
@@ -89,18 +91,19 @@ class Stretch:
         self._asked, self._apart = strides
         self._name, self.revision = timeline
         self._t, self._values = t, values
-        self.bytes = t.nbytes + sum(
-            each.size * (_TEXT_BYTES if each.dtype == object else each.itemsize) for each in values.values()
-        )
+        self.bytes = _STRETCH_BYTES + t.nbytes + sum(map(_bytes_of, values.values()))
 
     def serves(self, start: float, end: float, stride: float) -> bool:
         """Whether an answer for [start, end) can be made of them."""
         first, left, right, last = self.span
         if self.span.whole or not first <= start < end <= last:
             return first <= start and end <= last
-        # The newest sample of an answer is at its own time: it must not be one of the middle.
-        ends = self._t.searchsorted(end) > self._t.searchsorted(right)
-        return start <= left and stride == self._asked and bool(ends)
+        if start > left or stride != self._asked:
+            return False
+        begin, seam, stop = self._t.searchsorted((start, right, end)).tolist()
+        # The newest sample of an answer is at its own time: it must not be one of the middle. And samples that lie far
+        # enough apart would not be thinned beside points of others that do not.
+        return stop > seam and float(np.diff(self._t[begin:stop]).min(initial=math.inf)) < self._apart
 
     def between(self, start: float, end: float, stride: float) -> DataReply:
         """Answer for [start, end), UNIX seconds, as the data server would."""
@@ -119,6 +122,8 @@ def around(start: float, end: float, stride: float, interval: float, fields: int
 
     `interval` is the usual distance of samples in seconds, of so many `fields`.
     """
+    if end <= start:
+        return None
     most = interval * min(MOST_SAMPLES, _MOST_VALUES // max(fields, 1))
     piece = 2.0 ** (math.frexp(end - start)[1] - 2)  # A quarter to a half of it.
     first, last = max(start // piece * piece, EARLIEST), min(-(-end // piece) * piece, LATEST)
@@ -127,51 +132,65 @@ def around(start: float, end: float, stride: float, interval: float, fields: int
     if stride < 1:
         return None  # Its multiples are not known to the last bit.
     cell = 2 * stride
-    piece = min(_AT_AN_END * most // cell, (end - start) / 4 // cell, _MOST_CELLS) * cell
+    piece = min(_AT_AN_END * most / 2 // cell, (end - start) / 4 // cell, _MOST_CELLS) * cell
     if piece < _MARGIN * cell:
         return None
-    left, right = -(-start // piece) * piece, end // piece * piece
-    first, last = left - piece, right + piece
+    # There must be samples between the middle and the end.
+    left, right = -(-start // piece) * piece, (end // piece - 1) * piece
+    first, last = left - piece, right + 2 * piece
     return Span(first, left, right, last) if first >= EARLIEST and last <= LATEST else None
 
 
-def put_together(replies: Sequence[DataReply], span: Span, stride: float) -> tuple[Stretch | None, float]:
-    """Make a stretch of the answers for the parts of a span.
-
-    Returns
-    -------
-    The stretch, None where they are such that none can be made; and until when samples are settled, UNIX seconds.
-    """
-    names = [list(reply["timeline"]) for reply in replies]
-    if any(each != names[0] for each in names) or len(names[0]) != 1:
-        return None, -math.inf
-    (name,) = names[0]
-    timelines = [reply["timeline"][name] for reply in replies]
-    oldest, newest = timelines[0], timelines[-1]
-    # When both ends are of one revision, so is what was asked in between.
-    if "revision" not in newest or oldest.get("revision") != newest["revision"]:
-        return None, -math.inf
-    stamps = [np.asarray(timeline["t"], dtype=np.float64) for timeline in timelines]
-    columns = [{field: _as_array(values) for field, values in reply["data"].items()} for reply in replies]
+def put_together(replies: Sequence[DataReply], span: Span, stride: float) -> Stretch | None:
+    """Make a stretch of the answers for the parts of a span, of the time that is settled; None where they do not do."""
+    names = {name for reply in replies for name in reply["timeline"]}
+    timelines = [timeline for reply in replies for timeline in reply["timeline"].values()]
+    revisions = {timeline.get("revision", "") for timeline in timelines}
+    if len(names) != 1 or len(timelines) != len(replies) or len(revisions) != 1 or "" in revisions:
+        return None
+    if not all(_is_plain(values) for reply in replies for values in reply["data"].values()):
+        return None
+    parts = [
+        (
+            np.asarray(timeline["t"], dtype=np.float64),
+            {field: _as_array(values) for field, values in reply["data"].items()},
+        )
+        for timeline, reply in zip(timelines, replies, strict=True)
+    ]
     apart = stride
     if not span.whole:
-        apart = _apart(stamps[1])
-        if not stride <= apart <= _LONGER * stride:
-            return None, -math.inf
+        apart = _apart(parts[1][0])
         cell = 2 * apart
+        if not stride <= apart <= _LONGER * stride:
+            return None
         span = span._replace(left=-(-span.left // cell) * cell, right=span.right // cell * cell)
-        if stamps[1][0] >= span.left or stamps[1][-1] < span.right + cell:
-            return None, -math.inf  # At its ends, a cell of the middle and its neighbour are one.
-        for at in range(len(stamps)):
-            inside = slice(*stamps[at].searchsorted(span[at : at + 2]))
-            stamps[at], columns[at] = stamps[at][inside], {f: values[inside] for f, values in columns[at].items()}
-    t = np.concatenate(stamps)
-    values = {field: np.concatenate([each[field] for each in columns]) for field in columns[0]}
-    if np.any(t[1:] <= t[:-1]) or any(each.size != t.size for each in values.values()):
-        return None, -math.inf
-    settled = newest["settled_until"]
-    span = span._replace(last=min(span.last, settled))
-    return Stretch(span, (stride, apart), (name, newest["revision"]), t, values), settled
+        if parts[1][0][0] >= span.left or parts[1][0][-1] < span.right + cell:
+            return None  # At its ends, a cell of the middle and its neighbour are one.
+        parts = [_within(*part, span[at], span[at + 1]) for at, part in enumerate(parts)]
+    t = np.concatenate([stamps for stamps, _ in parts])
+    values = {field: np.concatenate([columns[field] for _, columns in parts]) for field in parts[0][1]}
+    kinds = [{columns[field].dtype.kind for _, columns in parts} - {"O"} for field in values]
+    if np.any(t[1:] <= t[:-1]) or any(each.size != t.size for each in values.values()) or max(map(len, kinds)) > 1:
+        return None
+    # What was settled when the first was asked had all its samples, whatever has come and was settled meanwhile.
+    span = span._replace(last=min(span.last, *(timeline["settled_until"] for timeline in timelines)))
+    return Stretch(span, (stride, apart), (names.pop(), revisions.pop()), t, values)
+
+
+def _within(
+    t: NDArray[np.float64], values: dict[str, NDArray[Any]], start: float, end: float
+) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]]]:
+    inside = slice(*t.searchsorted((start, end)))
+    return t[inside], {field: each[inside] for field, each in values.items()}
+
+
+def same(one: DataReply, other: DataReply) -> bool:
+    """Whether two answers have the same stamps and values."""
+    if one["data"].keys() != other["data"].keys() or one["timeline"].keys() != other["timeline"].keys():
+        return False
+    columns = [(one["data"][field], other["data"][field]) for field in one["data"]]
+    columns += [(one["timeline"][name]["t"], other["timeline"][name]["t"]) for name in one["timeline"]]
+    return all(_equal(mine, yours) for mine, yours in columns)
 
 
 def _apart(points: NDArray[np.float64]) -> float:
@@ -179,6 +198,21 @@ def _apart(points: NDArray[np.float64]) -> float:
     grid = points[:-1]
     apart = float(np.diff(grid).min(initial=math.inf))
     return apart if apart.is_integer() and not np.any(grid % apart) else 0.0
+
+
+def _equal(one: Column, other: Column) -> bool:
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return np.array_equal(one, other, equal_nan="f" in (one.dtype.kind, other.dtype.kind))
+    return list(one) == list(other)
+
+
+def _bytes_of(column: NDArray[Any]) -> int:
+    return column.size * _TEXT_BYTES if column.dtype == object else column.nbytes
+
+
+def _is_plain(values: Column) -> bool:
+    """Whether a list has text, or truth values; numbers, of a server that sends them so, are not worth to be held."""
+    return isinstance(values, np.ndarray) or all(value is None or isinstance(value, str | bool) for value in values)
 
 
 def _as_array(values: Column) -> NDArray[Any]:

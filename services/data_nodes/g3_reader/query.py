@@ -6,7 +6,7 @@ lies, from the samples themselves. Zoomed in, all of it is. So the answer is tha
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -95,7 +95,7 @@ class Answer:
     finalized_until
         UNIX seconds before which nothing changes any more; None where nothing does.
     standing
-        Of the timelines, where these are all samples of the range; see `Look.standing`.
+        Of the timelines, see `Look.standing`; None where a file could not be read, which may be over at once.
     """
 
     t: NDArray[np.float64]
@@ -139,6 +139,7 @@ class Query:
         self._wanted = {name: (recorded.ocs_name, recorded.kind) for name, recorded in fields.items()}
         self._start, self._end = span
         self._operator = operator
+        self._complete = True
         state = look.state
         self._settled = min((state.standings[each].settled_until for each in ids if each in state.standings), default=0)
         standing = {series_id: each for timeline in ids for series_id, each in state.spans.get(timeline, {}).items()}
@@ -213,8 +214,12 @@ class Query:
         return [row for row in rows if row.first < end and row.last >= start]
 
     def _samples(self, frames: Sequence[FrameRow], start: int, end: int) -> dict[str, Samples]:
-        places = [row.place for row in frames if row.first < end and row.last >= start]
-        return samples_of(blocks_of(self._look.memory, places), self._wanted, start, end)
+        places = {row.place for row in frames if row.first < end and row.last >= start}
+        found = count()
+        blocks = (block for block, _ in zip(blocks_of(self._look.memory, places), found))  # noqa: B905 - it has no end
+        samples = samples_of(blocks, self._wanted, start, end)
+        self._complete &= next(found) == len(places)
+        return samples
 
     def _parts(self, cells: _Cells, first: int) -> Asking[Parts]:
         """The range laid out: buckets, and the samples before and after them. Nothing is before `first`."""
@@ -334,7 +339,6 @@ class Query:
     ) -> Answer | None:
         ticks, values = points
         t = ticks / TICKS
-        whole = self._operator is None and stride is None and not (max_points and t.size > max_points)
         if self._operator is None:
             t, values = envelope(t, values, stride)
             if max_points and t.size > max_points:
@@ -351,7 +355,7 @@ class Query:
             elif self._operator is not None:
                 until = self._start / TICKS
         spoken = {name: _spoken(v, self._fields[name].kind, self._operator) for name, v in values.items()}
-        return Answer(t, spoken, until, self._look.standing(self._ids) if whole else None)
+        return Answer(t, spoken, until, self._look.standing(self._ids) if self._complete else None)
 
 
 def _overlap(spans: Sequence[tuple[int, int]]) -> bool:

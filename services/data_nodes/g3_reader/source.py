@@ -264,7 +264,10 @@ class Archive:
             with self._glances.connect() as connection:
                 glance = _Glance(now, *self._look_up(connection, names))
         recent = [(each, old) for each, old in list(self._glanced.items()) if self._holds_until(old) > now]
-        self._glanced = {**dict(recent[1 - _MOST_GLANCES :]), tuple(names): glance}
+        known = dict(recent[1 - _MOST_GLANCES :])
+        # Another thread may have looked later, and have been quicker.
+        latest = max(known.get(tuple(names), glance), glance, key=lambda each: (each.state.version, each.seen))
+        self._glanced = {**known, tuple(names): latest}
         return glance
 
     def _holds_until(self, glance: _Glance) -> float:

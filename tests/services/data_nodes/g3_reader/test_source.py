@@ -147,8 +147,6 @@ def test_late_data_older_than_all_others_are_answered_at_once(
 def test_a_revision_holds_until_settled_samples_change(
     reader: Archive, rescan: Callable[[], None], tmp_path: Path
 ) -> None:
-    """And comes with all samples of a range only."""
-
     def given(stride: float | None = None) -> dict[str, Any]:
         ((timeline),) = data(reader, X, end=START + DAY, stride=stride)["timeline"].values()
         return dict(timeline)
@@ -159,7 +157,7 @@ def test_a_revision_holds_until_settled_samples_change(
     rescan()
     first = given()
     assert first["settled_until"] == midnight
-    assert "revision" not in given(stride=10.0)
+    assert given(stride=10.0)["revision"] == given(stride=600.0)["revision"] == first["revision"]
     assert reader.holds([first["revision"]]) == [True]
     write(tmp_path / "3.g3", midnight + 2 * HOUR, HOUR, 1.0)
     rescan()
@@ -176,6 +174,20 @@ def test_a_revision_holds_until_settled_samples_change(
     write(tmp_path / "5.g3", midnight + 4 * HOUR, 10, 1.0, fields=2)  # Series of another block might be of the field.
     rescan()
     assert reader.holds([third["revision"], given()["revision"]]) == [False, True]
+
+
+def test_what_lacks_a_file_that_could_not_be_read_has_no_revision(
+    reader: Archive, rescan: Callable[[], None], tmp_path: Path
+) -> None:
+    """It may be readable at once, and the index would not know that it was not."""
+    one, _ = (write(tmp_path / f"{number}.g3", START + number * HOUR, 60, 1.0) for number in range(2))
+    rescan()
+    away = one.rename(tmp_path / "away")
+    ((timeline),) = data(reader, X)["timeline"].values()
+    assert (len(timeline["t"]), "revision" in timeline) == (60, False)
+    away.rename(one)
+    ((timeline),) = data(reader, X)["timeline"].values()
+    assert (len(timeline["t"]), "revision" in timeline) == (120, True)
 
 
 @pytest.mark.parametrize(
