@@ -79,6 +79,7 @@ class Scanner:
         """Scan until `stop` is called."""
         self._log.info("scanner: following {directory}", directory=shown(self._directory))
         try:
+            self._crew.start(early=True)  # They get ready while the tables are made and the files looked at.
             while not self._stopping:
                 self._crew.attend(self._turn(), [self._woken])
                 self._sleep_again()

@@ -1,7 +1,8 @@
 """One process that reads files: ``python -m services.g3_scanner.worker PIPE SCANNER NUMBER MEMORY CAREFUL``.
 
-The scanner starts it. It takes what is due from the database, says what it takes, and blocks when nothing is due. It
-ends with the scanner, however that ends; what it had not committed, the database rolls back.
+The scanner starts it, or is forked to be it. It waits for a call, takes what is due from the database, says what it
+takes, and waits again when nothing is due. It ends with the scanner, however that ends; what it had not committed, the
+database rolls back.
 """
 
 import ctypes
@@ -78,7 +79,7 @@ class Work:
                 self._races, self._told = 0, ""
                 self._loosen()
                 if not working:
-                    self._wait()
+                    self.wait()
 
     def _step(self) -> bool:
         """Do one thing that is to be done; whether there was one."""
@@ -140,7 +141,14 @@ class Work:
             self._backoff.reset()
             self._say(Stuck(""))
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """Wait until the scanner calls.
+
+        Raises
+        ------
+        EOFError, BrokenPipeError
+            The scanner is gone.
+        """
         if not self._pipe.poll():
             self._say(Idle(self._heard))
         self._hear()
@@ -172,7 +180,9 @@ def main(arguments: Sequence[str]) -> None:
     from services.g3_scanner import indexing
 
     try:
-        Work(Connection(pipe), open_engine(), log, indexing, careful=bool(careful)).run()
+        work = Work(Connection(pipe), open_engine(), log, indexing, careful=bool(careful))
+        work.wait()  # The scanner may still be making the tables.
+        work.run()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         log.debug("scanner: worker {number} ends with the scanner", number=number)
 
