@@ -1,7 +1,7 @@
 """Tiles in the database: read, written, and rolled up from level to level."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TypeVar
 
@@ -69,9 +69,26 @@ def read_tiles(
     return read
 
 
-def write_tiles(connection: Connection, level: Level, changed: Mapping[int, tuple[Buckets, Rows]]) -> None:
-    """Write tiles as `read_tiles` gives them; those without any value go."""
-    lines: list[tuple[int, int, int, bytes]] = []
+def write_tiles(
+    connection: Connection,
+    level: Level,
+    changed: Mapping[int, tuple[Buckets, Rows]],
+    ready: Iterable[tuple[int, int, bytes]] = (),
+) -> None:
+    """Write tiles.
+
+    Parameters
+    ----------
+    connection
+        The database.
+    level
+        The level of the tiles.
+    changed
+        Tiles as `read_tiles` gives them; those without any value go.
+    ready
+        More of them: the number of each, its series, and what `pack_buckets` has made of it.
+    """
+    lines: list[tuple[int, int, int, bytes]] = [(level.number, *each) for each in ready]
     hollow: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for dtype, packed in ((SUMMARY, pack), (TEXTS, pack_texts)):
         places: list[tuple[int, int]] = []
@@ -94,6 +111,33 @@ def write_tiles(connection: Connection, level: Level, changed: Mapping[int, tupl
     for gone, ids in hollow.items():
         where = (tiles.c.level == level.number, tiles.c.tile.in_(gone), tiles.c.series_id.in_(ids))
         connection.execute(delete(tiles).where(*where))
+
+
+def pack_buckets(buckets: Buckets, every: Sequence[Rows]) -> list[dict[int, bytes]]:
+    """Pack tiles of the finest level that hold some buckets and nothing else.
+
+    Parameters
+    ----------
+    buckets
+        Their numbers since 1970, shape (n,), ascending.
+    every
+        What they hold: of each of some series, SUMMARY or TEXTS, shape (n,).
+
+    Returns
+    -------
+    Of each series, number of a tile -> its content; without those that have no value.
+    """
+    numbers = np.unique(buckets // FINEST.size)
+    places = np.searchsorted(numbers, buckets // FINEST.size) * FINEST.size + buckets % FINEST.size
+    made = []
+    for rows in every:
+        content = np.zeros(numbers.size * FINEST.size, dtype=rows.dtype)
+        lumps(content)[places] = lumps(rows)
+        tiles_of = content.reshape(-1, FINEST.size)
+        packed = pack_texts(tiles_of) if rows.dtype == TEXTS else pack(tiles_of)
+        full = np.flatnonzero(tiles_of["count"].any(axis=1))
+        made.append({int(numbers[at]): packed[at] for at in full.tolist()})
+    return made
 
 
 def replace_buckets(

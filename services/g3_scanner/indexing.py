@@ -13,13 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, func, select, update
 
 from services.g3_index.frames import Forms
-from services.g3_index.levels import DAY, FINEST
-from services.g3_index.pyramid import MOST_DAYS, roll_up, write_tiles
+from services.g3_index.levels import DAY
+from services.g3_index.pyramid import MOST_DAYS, roll_up
 from services.g3_index.schema import Kind, Status, files, frames, series, state, timelines
 from services.g3_scanner.bookkeeping import find_series, find_timelines, write_frames, write_presence
 from services.g3_scanner.forgetting import forget
 from services.g3_scanner.reading import Reading, read_file
-from services.g3_scanner.renewing import Arrival, arrived, renew, roll_up_again
+from services.g3_scanner.renewing import Arrival, arrived, near, renew, roll_up_again, write_renewed
 from services.g3_scanner.walking import shown
 
 MOST_FILES = 24
@@ -166,18 +166,16 @@ def _claim(connection: Connection, most_bytes: int) -> list[Row[Any]]:
 
 def _add(connection: Connection, arrivals: list[Arrival]) -> None:
     """Take new pieces into the index."""
-    standing = find_timelines(connection, [arrival.timeline for arrival in arrivals])
-    made = []
-    for arrival in arrivals:
-        timeline_id, settled_until = standing[arrival.timeline]
-        ids = find_series(connection, timeline_id, arrival.pieces)
-        made.append((timeline_id, ids, renew(connection, timeline_id, ids, arrival), settled_until))
-        write_frames(connection, timeline_id, arrival.pieces)
-    write_tiles(connection, FINEST, {each: tiles for _, _, renewed, _ in made for each, tiles in renewed.items()})
-    for each in made:
-        roll_up_again(connection, *each)
-    noted = zip(arrivals, made, strict=True)
-    write_presence(connection, [(piece, ids) for arrival, (_, ids, _, _) in noted for piece in arrival.pieces])
+    known = find_timelines(connection, [arrival.timeline for arrival in arrivals])
+    by_id = {known[arrival.timeline][0]: arrival for arrival in arrivals}
+    ids = find_series(connection, {timeline_id: arrival.pieces for timeline_id, arrival in by_id.items()})
+    standing = near(connection, {timeline_id: arrival.touched for timeline_id, arrival in by_id.items()})
+    renewals = {each: renew(connection, ids[each], standing[each], arrival) for each, arrival in by_id.items()}
+    write_renewed(connection, renewals.values())
+    write_frames(connection, {timeline_id: arrival.pieces for timeline_id, arrival in by_id.items()})
+    for timeline_id, arrival in by_id.items():
+        roll_up_again(connection, timeline_id, renewals[timeline_id], known[arrival.timeline][1])
+    write_presence(connection, [(piece, ids[each]) for each, arrival in by_id.items() for piece in arrival.pieces])
 
 
 def _write_file(connection: Connection, reading: Reading) -> None:
