@@ -17,7 +17,16 @@ from sqlalchemy import Connection, Row, update
 from services.g3_index.frames import BrokenFrameError, read_blocks
 from services.g3_index.levels import DAY, FINEST, HOUR
 from services.g3_index.merging import Ticks, Values, merged
-from services.g3_index.pyramid import Buckets, empty, pack_buckets, replace_buckets, roll_up, write_tiles
+from services.g3_index.pyramid import (
+    Buckets,
+    Packed,
+    empty,
+    pack_buckets,
+    packed,
+    replace_buckets,
+    roll_up,
+    write_tiles,
+)
 from services.g3_index.schema import Kind, Status, files
 from services.g3_index.summary import Rows, chosen, lumps, starts_of, summarize, summarize_texts
 from services.g3_index.vectors import lay_out
@@ -83,14 +92,14 @@ class Renewal:
     kept
         Tiles that may hold other buckets than these.
     ready
-        Tiles that nothing else is in, as `write_tiles` takes them.
+        Tiles that nothing else is in: rows of the table.
     """
 
     ids: dict[SeriesKey, int]
     tiles: Buckets
     changed: dict[int, list[tuple[Buckets, Rows]]]
     kept: set[int]
-    ready: list[tuple[int, int, bytes]]
+    ready: list[tuple[int, int, int, bytes]]
 
 
 def arrived(pieces: Iterable[Piece]) -> list[Arrival]:
@@ -164,12 +173,13 @@ def renew(
     if gone is not None:
         contested = touched
     changed: dict[int, list[tuple[Buckets, Rows]]] = defaultdict(list)
-    ready: list[tuple[int, int, bytes]] = []
+    ready: list[tuple[int, int, int, bytes]] = []
     for group in groups:
         doubtful = contested if group.rows else np.union1d(contested, group.buckets)
         if group.rows:
-            for key, packed in zip(group.keys, group.packed, strict=True):
-                ready += [(number, ids[key], data) for number, data in packed.items() if number not in kept]
+            for key, made in zip(group.keys, group.packed, strict=True):
+                level, series_id = FINEST.number, ids[key]
+                ready += [(level, number, series_id, data) for number, data in made.items() if number not in kept]
             clear = np.isin(group.buckets // FINEST.size, list(kept)) & np.isin(group.buckets, doubtful, invert=True)
             certain = group.buckets[clear]
             for key, rows in zip(group.keys, group.rows, strict=True):
@@ -187,13 +197,14 @@ def write_renewed(connection: Connection, renewals: Iterable[Renewal]) -> None:
     kinds: dict[int, Kind] = {}
     changed: dict[int, list[tuple[Buckets, Rows]]] = {}
     kept: set[int] = set()
-    ready: list[tuple[int, int, bytes]] = []
+    ready: list[tuple[int, int, int, bytes]] = []
     for each in renewals:
         kinds |= _kinds(each.ids)
         changed |= each.changed
         kept |= each.kept
         ready += each.ready
-    write_tiles(connection, FINEST, replace_buckets(connection, kinds, changed, kept), ready)
+    made_anew = packed(FINEST, replace_buckets(connection, kinds, changed, kept))
+    write_tiles(connection, made_anew, Packed(ready, {}))
 
 
 def roll_up_again(connection: Connection, timeline_id: int, renewal: Renewal, settled_until: int) -> None:

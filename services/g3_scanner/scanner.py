@@ -120,6 +120,7 @@ class Scanner:
         if not self._migrated:
             migrate(self._engine)
             self._migrated = True
+            self._crew.call()  # The one before may have left days that are not rolled up.
         self._crew.start()
         self._pass_sentence()
         due = self._survey.look_round(self._between)
