@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import so3g
@@ -26,7 +26,7 @@ from so3g.hk.util import get_g3_time
 from spt3g import core
 
 from services.g3_index.schema import Kind
-from services.g3_index.vectors import BlockSpans, Vectors, spans_of, taken
+from services.g3_index.vectors import BlockSpans, Bytes, Vectors, spans_of, taken
 from sisock.errors import SisockError
 
 _HEAD = struct.Struct("<BIII")
@@ -52,8 +52,7 @@ class BrokenFrameError(SisockError):
         super().__init__(f"at byte {offset}: {problem}; what follows is not read")
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Samples that one provider wrote together.
 
     Attributes
@@ -74,8 +73,7 @@ class Block:
     columns: Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """A data frame in its file: where it begins, its length in bytes, whose it is, and what it holds."""
 
     offset: int
@@ -95,7 +93,7 @@ class _Form:
     spans: list[BlockSpans]
     parts: Callable[[memoryview], tuple[memoryview, ...]]
 
-    def blocks(self, raw: bytes) -> list[Block]:
+    def blocks(self, raw: Bytes) -> list[Block]:
         return _named(self.names, (taken(raw, each) for each in self.spans))
 
 
@@ -107,7 +105,7 @@ class Forms:
         self._known: dict[bytes, _Form] = {}
         self._latest = self._bytes = 0
 
-    def next_of(self, buffer: bytes, start: int) -> tuple[bytes, _Form] | None:
+    def next_of(self, buffer: memoryview, start: int) -> tuple[memoryview, _Form] | None:
         """The frame that begins at `start`, if it is as long as the one before, of a form that is known, and sound."""
         raw = buffer[start : start + self._latest]
         if len(raw) < self._latest or not raw:
@@ -115,7 +113,7 @@ class Forms:
         form = self.of(raw)
         return None if form is None else (raw, form)
 
-    def of(self, raw: bytes) -> _Form | None:
+    def of(self, raw: Bytes) -> _Form | None:
         """The form of a frame, if it is known."""
         every = np.frombuffer(raw, np.uint8)
         for places in self._places.get(len(raw), {}).values():
@@ -203,8 +201,9 @@ class Stream:
     def _frames(self, file: IO[bytes]) -> Iterator[Frame]:
         _skip(file, self.reached)
         buffer, start = b"", 0
+        view = memoryview(buffer)
         while True:
-            known = self.forms.next_of(buffer, start)
+            known = self.forms.next_of(view, start)  # It is not copied: who has a block of it keeps the buffer.
             size = _whole(buffer, start, self.reached) if known is None else len(known[0])
             if size is None:
                 more = _read(file, max(_CHUNK, len(buffer) - start))
@@ -212,6 +211,7 @@ class Stream:
                     self.end = self.reached + len(buffer) - start
                     return
                 buffer, start = buffer[start:] + more, 0
+                view = memoryview(buffer)
                 continue
             frame = self._frame(*(known or (buffer[start : start + size], None)))
             start += size
@@ -219,10 +219,11 @@ class Stream:
             if frame is not None:
                 yield frame
 
-    def _frame(self, raw: bytes, form: _Form | None) -> Frame | None:
+    def _frame(self, raw: Bytes, form: _Form | None) -> Frame | None:
         form = form or self.forms.of(raw)
         if form is not None and (feed := self.providers.get(form.prov_id, form.address)):
             return Frame(self.reached, len(raw), form.prov_id, feed, form.blocks(raw))
+        raw = bytes(raw)
         frame = _load(raw, self.reached)
         if frame.type != core.G3FrameType.Housekeeping:
             return None
@@ -403,10 +404,12 @@ def _entry_places(raw: bytes) -> Iterator[tuple[tuple[int, int], tuple[int, int]
         yield places[0], places[1]
 
 
-def _is_sound(raw: bytes, parts: Callable[[memoryview], tuple[memoryview, ...]]) -> bool:
+def _is_sound(raw: Bytes, parts: Callable[[memoryview], tuple[memoryview, ...]]) -> bool:
     """Whether the checksum of a whole frame is that of its names and values, CRC-32C without the last inversion."""
-    checked = b"".join(parts(memoryview(raw)))
-    return crc32c(checked, _INVERTED) ^ _INVERTED == int.from_bytes(raw[-_CHECKSUM:], "little")
+    checksum = _INVERTED
+    for part in parts(memoryview(raw)):
+        checksum = crc32c(part, checksum)
+    return checksum ^ _INVERTED == int.from_bytes(raw[-_CHECKSUM:], "little")
 
 
 def _text(column: NDArray[Any]) -> NDArray[Any]:

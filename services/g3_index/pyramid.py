@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from operator import itemgetter
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -69,11 +69,26 @@ def read_tiles(
     return read
 
 
-def write_tiles(connection: Connection, level: Level, changed: Mapping[int, tuple[Buckets, Rows]]) -> None:
-    """Write tiles as `read_tiles` gives them; those without any value go."""
-    lines: list[tuple[int, int, int, bytes]] = []
-    hollow: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for dtype, packed in ((SUMMARY, pack), (TEXTS, pack_texts)):
+@dataclass(frozen=True)
+class Packed:
+    """Tiles as they go to the database.
+
+    Attributes
+    ----------
+    lines
+        Rows of the table.
+    hollow
+        Level, and numbers of tiles -> series of which these have no value, and go.
+    """
+
+    lines: list[tuple[int, int, int, bytes]]
+    hollow: dict[tuple[int, tuple[int, ...]], list[int]]
+
+
+def packed(level: Level, changed: Mapping[int, tuple[Buckets, Rows]]) -> Packed:
+    """Pack tiles of a level, which are as `read_tiles` gives them."""
+    made = Packed([], defaultdict(list))
+    for dtype, write in ((SUMMARY, pack), (TEXTS, pack_texts)):
         places: list[tuple[int, int]] = []
         filled: list[Rows] = []
         for series_id, (numbers, rows) in changed.items():
@@ -85,15 +100,47 @@ def write_tiles(connection: Connection, level: Level, changed: Mapping[int, tupl
                 filled.append(rows)
             else:
                 filled.append(chosen(rows, full))
-                hollow[tuple(numbers[~full].tolist())].append(series_id)
+                made.hollow[level.number, tuple(numbers[~full].tolist())].append(series_id)
         if places:
-            every = joined(filled)
-            lines += [(level.number, *place, data) for place, data in zip(places, packed(every), strict=True)]
-    lines.sort(key=itemgetter(slice(3)))
-    write_rows(connection, tiles, lines, "data = VALUES(data)")
-    for gone, ids in hollow.items():
-        where = (tiles.c.level == level.number, tiles.c.tile.in_(gone), tiles.c.series_id.in_(ids))
-        connection.execute(delete(tiles).where(*where))
+            data = write(joined(filled))
+            made.lines.extend((level.number, *place, each) for place, each in zip(places, data, strict=True))
+    return made
+
+
+def write_tiles(connection: Connection, *parts: Packed) -> None:
+    """Write tiles; those without any value go."""
+    write_rows(connection, tiles, sorted(line for part in parts for line in part.lines), "data = VALUES(data)")
+    for part in parts:
+        for (level, gone), ids in part.hollow.items():
+            where = (tiles.c.level == level, tiles.c.tile.in_(gone), tiles.c.series_id.in_(ids))
+            connection.execute(delete(tiles).where(*where))
+
+
+def pack_buckets(buckets: Buckets, every: Sequence[Rows]) -> list[dict[int, bytes]]:
+    """Pack tiles of the finest level that hold some buckets and nothing else.
+
+    Parameters
+    ----------
+    buckets
+        Their numbers since 1970, shape (n,), ascending.
+    every
+        What they hold: of each of some series, SUMMARY or TEXTS, shape (n,).
+
+    Returns
+    -------
+    Of each series, number of a tile -> its content; without those that have no value.
+    """
+    numbers = np.unique(buckets // FINEST.size)
+    places = np.searchsorted(numbers, buckets // FINEST.size) * FINEST.size + buckets % FINEST.size
+    made = []
+    for rows in every:
+        content = np.zeros(numbers.size * FINEST.size, dtype=rows.dtype)
+        lumps(content)[places] = lumps(rows)
+        tiles_of = content.reshape(-1, FINEST.size)
+        packed = pack_texts(tiles_of) if rows.dtype == TEXTS else pack(tiles_of)
+        full = np.flatnonzero(tiles_of["count"].any(axis=1))
+        made.append({int(numbers[at]): packed[at] for at in full.tolist()})
+    return made
 
 
 def replace_buckets(
@@ -159,14 +206,22 @@ def roll_up(
     finished
         Days from this one on are left empty; None for no such.
     """
+    for part in rolled_up(connection, kinds, since, until, finished):
+        write_tiles(connection, part)
+
+
+def rolled_up(
+    connection: Connection, kinds: Mapping[int, Kind], since: int, until: int, finished: int | None = None
+) -> Iterator[Packed]:
+    """Do the same without writing it: some tiles at a time."""
     for texts in (False, True):
         alike = [series_id for series_id, kind in kinds.items() if (kind is Kind.STRING) == texts]
         for ids in _portions(alike, _MOST_SERIES):
             mine = {series_id: kinds[series_id] for series_id in ids}
-            _roll_up(connection, mine, since, until, until if finished is None else min(until, finished))
+            yield from _rolled_up(connection, mine, since, until, until if finished is None else min(until, finished))
 
 
-def _roll_up(connection: Connection, kinds: dict[int, Kind], since: int, until: int, last: int) -> None:
+def _rolled_up(connection: Connection, kinds: dict[int, Kind], since: int, until: int, last: int) -> Iterator[Packed]:
     """Roll up series that are all text, or all none, at once; days from `last` on are left empty."""
     kind = next(iter(kinds.values()))
     per_day = DAY // FINEST.tile
@@ -192,7 +247,7 @@ def _roll_up(connection: Connection, kinds: dict[int, Kind], since: int, until: 
         rows, owners, places = merge(rows, starts), owners[starts], places[starts]
         lumps(content)[owners, places] = lumps(rows)
         tiles_of = content.reshape(len(kinds), numbers.size, level.size)
-        write_tiles(connection, level, {each: (numbers, mine) for each, mine in zip(kinds, tiles_of, strict=True)})
+        yield packed(level, {each: (numbers, mine) for each, mine in zip(kinds, tiles_of, strict=True)})
         buckets, finer = places + origin, level
 
 

@@ -31,7 +31,7 @@ TEXTS = np.dtype([("count", "<u4"), ("first", "O"), ("last", "O")])
 """A bucket of text: number of values, the first, and the last. All zero where there is no value."""
 
 _LUMP = np.dtype((np.void, SUMMARY.itemsize))
-_CACHED = 2**14
+_CACHED = 2**15
 """Samples that are worked on at a time."""
 _HUGE = 900
 """Exponent of two beyond which numbers are made smaller, by as many, before they are summed."""
@@ -101,16 +101,21 @@ def _summarized(x: Values, starts: Places, sizes: Places) -> Rows:
     rows = np.zeros(starts.size, dtype=SUMMARY)
     rows["count"] = sizes
     lows = highs = x
-    invalid = np.flatnonzero(~np.isfinite(x))
-    if invalid.size:
+    low, high = np.minimum.reduceat(x, starts), np.maximum.reduceat(x, starts)
+    # What is no number makes both of its bucket none, and infinities are extremes: so there are few to look at.
+    valid = bool(np.isfinite(low).all() and np.isfinite(high).all())
+    if not valid:
+        invalid = np.flatnonzero(~np.isfinite(x))
         lows, highs, x = x.copy(), x.copy(), x.copy()
         lows[invalid], highs[invalid], x[invalid] = np.inf, -np.inf, 0.0
         rows["count"] -= np.diff(np.searchsorted(invalid, np.append(starts, x.size))).astype(np.uint32)
-    low, high = np.minimum.reduceat(lows, starts), np.maximum.reduceat(highs, starts)
+        low, high = np.minimum.reduceat(lows, starts), np.maximum.reduceat(highs, starts)
     # What comes first of both is the least one, or it is not.
-    first = _first((lows == np.repeat(low, sizes)) | (highs == np.repeat(high, sizes)), starts)
+    extreme = lows == np.repeat(low, sizes)
+    extreme |= highs == np.repeat(high, sizes)
+    first = _first(extreme, starts)
     rows["low"], rows["high"], rows["low_first"] = low, high, lows[first] == low
-    if invalid.size and (hollow := rows["count"] == 0).any():
+    if not valid and (hollow := rows["count"] == 0).any():
         low[hollow] = high[hollow] = 0.0
         rows[hollow] = 0
     rows["sum"], rows["rest"] = exact_sums(x, starts, sizes, np.maximum(-low, high))

@@ -12,7 +12,9 @@ import zstandard
 
 from services.g3_index.summary import SUMMARY, TEXTS, Rows
 
-_LEVEL = 1
+_LEVEL, _TEXT_LEVEL = -1, 1
+"""How hard zstd tries. Most bytes of numbers are of their last digits, of which it makes as much, or as little, in half
+the time when it leaves out the entropy coding; tiles of rounded numbers grow by up to a sixth."""
 _LARGEST = 2**26
 """Bytes that a tile may have when it is unpacked; beyond it the database holds something else."""
 
@@ -21,14 +23,15 @@ def pack(tiles: Rows) -> list[bytes]:
     """Write tiles of numbers, empty buckets included: SUMMARY, shape (tiles, size)."""
     count, size = tiles.shape
     planes = np.ascontiguousarray(tiles).view(np.uint8).reshape(count, size, SUMMARY.itemsize).transpose(0, 2, 1)
-    return _packed(plane.data for plane in np.ascontiguousarray(planes))
+    return _packed((plane.data for plane in np.ascontiguousarray(planes)), _LEVEL)
 
 
 def pack_texts(tiles: Rows) -> list[bytes]:
     """Write tiles of text, empty buckets included: TEXTS, shape (tiles, size)."""
-    return _packed(
+    written = (
         orjson.dumps([[int(n), first, last] if n else None for n, first, last in tile]) for tile in tiles.tolist()
     )
+    return _packed(written, _TEXT_LEVEL)
 
 
 def unpack(packed: Sequence[bytes], size: int) -> Rows:
@@ -49,8 +52,8 @@ def unpack_texts(packed: Sequence[bytes], size: int) -> Rows:
     return rows
 
 
-def _packed(raw: Iterable[Any]) -> list[bytes]:
-    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True)
+def _packed(raw: Iterable[Any], level: int) -> list[bytes]:
+    compressor = zstandard.ZstdCompressor(level=level, write_content_size=True)
     return [compressor.compress(each) for each in raw]
 
 

@@ -1,10 +1,11 @@
 """What the index notes beside the pyramid: feeds, fields, and where the frames are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.mysql import insert
 
 from services.g3_index.bulk import write_rows
@@ -35,44 +36,60 @@ def find_timelines(connection: Connection, names: Iterable[tuple[str, str]]) -> 
     return known
 
 
-def find_series(connection: Connection, timeline_id: int, pieces: list[Piece]) -> dict[SeriesKey, int]:
-    """Id of each series in the pieces; those that are new are made, and their spans widened."""
-    spans: dict[SeriesKey, tuple[int, int]] = {}
-    for keys, (first, last) in _spans((piece.keys, piece) for piece in pieces).items():
-        for key in keys:
-            low, high = spans.get(key, (first, last))
-            spans[key] = min(low, first), max(high, last)
-    query = select(series.c.id, series.c.field, series.c.kind).where(series.c.timeline_id == timeline_id)
+def find_series(connection: Connection, pieces_of: Mapping[int, list[Piece]]) -> dict[int, dict[SeriesKey, int]]:
+    """Id of each series in the pieces of some timelines; those that are new are made, and their spans widened."""
+    spans: dict[tuple[int, SeriesKey], tuple[int, int]] = {}
+    for timeline_id, pieces in pieces_of.items():
+        for keys, (first, last) in _spans((piece.keys, piece) for piece in pieces).items():
+            for key in keys:
+                low, high = spans.get((timeline_id, key), (first, last))
+                spans[timeline_id, key] = min(low, first), max(high, last)
+    query = select(series.c.id, series.c.timeline_id, series.c.field, series.c.kind)
+    query = query.where(series.c.timeline_id.in_(pieces_of))
 
-    def look() -> dict[SeriesKey, int]:
-        return {(row.field, Kind(row.kind)): row.id for row in connection.execute(query)}
+    def look() -> dict[tuple[int, SeriesKey], int]:
+        return {(row.timeline_id, (row.field, Kind(row.kind))): row.id for row in connection.execute(query)}
 
     known = look()
-    statement = insert(series)
-    rows: list[dict[str, Any]] = [
-        {"timeline_id": timeline_id, "field": name, "kind": kind, "first": first, "last": last}
-        for (name, kind), (first, last) in spans.items()
-    ]
     # By their ids, so that no number is used up where a row is there already.
-    wider = [row | {"id": known[row["field"], row["kind"]]} for row in rows if (row["field"], row["kind"]) in known]
-    fresh = [row for row in rows if (row["field"], row["kind"]) not in known]
-    if wider:
-        connection.execute(
-            statement.on_duplicate_key_update(
-                first=func.least(series.c.first, statement.inserted.first),
-                last=func.greatest(series.c.last, statement.inserted.last),
-            ),
-            wider,
-        )
+    wider = [
+        (known[timeline_id, key], timeline_id, key[0].encode(), key[1].encode(), *span)
+        for (timeline_id, key), span in spans.items()
+        if (timeline_id, key) in known
+    ]
+    write_rows(connection, series, wider, _WIDER)
+    fresh: list[dict[str, Any]] = [
+        {"timeline_id": timeline_id, "field": name, "kind": kind, "first": first, "last": last}
+        for (timeline_id, (name, kind)), (first, last) in spans.items()
+        if (timeline_id, (name, kind)) not in known
+    ]
     if fresh:
-        connection.execute(statement, fresh)
+        connection.execute(insert(series), fresh)
         known = look()
         changed_layout(connection)
-    return {key: known[key] for key in spans}
+    found: dict[int, dict[SeriesKey, int]] = {timeline_id: {} for timeline_id in pieces_of}
+    for timeline_id, key in spans:
+        found[timeline_id][key] = known[timeline_id, key]
+    return found
 
 
-def write_frames(connection: Connection, timeline_id: int, pieces: list[Piece]) -> None:
-    """Note where the samples of each hour are."""
+def write_frames(connection: Connection, pieces_of: Mapping[int, list[Piece]]) -> None:
+    """Note where the samples of each hour of some timelines are."""
+    rows = {timeline_id: _frame_rows(timeline_id, pieces) for timeline_id, pieces in pieces_of.items()}
+    write_rows(connection, frames, chain.from_iterable(rows.values()))
+    for timeline_id, mine in rows.items():
+        connection.execute(
+            update(timelines)
+            .where(timelines.c.id == timeline_id)
+            .values(
+                samples=timelines.c.samples + sum(row[-1] for row in mine),
+                frames=timelines.c.frames + len(mine),
+                covered=timelines.c.covered + sum(row[-2] - row[-3] for row in mine),
+            )
+        )
+
+
+def _frame_rows(timeline_id: int, pieces: list[Piece]) -> list[tuple[int, ...]]:
     rows: list[tuple[int, ...]] = []
     for piece in pieces:
         place = (piece.file_id, piece.byte_offset, piece.block, piece.size)
@@ -84,16 +101,7 @@ def write_frames(connection: Connection, timeline_id: int, pieces: list[Piece]) 
         starts = starts_of(t // HOUR)
         for part in np.split(t, starts[1:]):
             rows.append((timeline_id, int(part[0]) // HOUR, *place, int(part[0]), int(part[-1]), part.size))
-    write_rows(connection, frames, rows)
-    connection.execute(
-        update(timelines)
-        .where(timelines.c.id == timeline_id)
-        .values(
-            samples=timelines.c.samples + sum(row[-1] for row in rows),
-            frames=timelines.c.frames + len(rows),
-            covered=timelines.c.covered + sum(row[-2] - row[-3] for row in rows),
-        )
-    )
+    return rows
 
 
 def write_presence(connection: Connection, pieces: Iterable[tuple[Piece, dict[SeriesKey, int]]]) -> None:

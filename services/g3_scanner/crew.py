@@ -49,11 +49,17 @@ class Crew:
         """Whether nobody works or is about to."""
         return all(worker.idle for worker in self._workers)
 
-    def start(self) -> None:
-        """Start each worker that is not there; one that has died waits a little longer each time."""
+    def start(self, *, early: bool = False) -> None:
+        """Start each worker that is not there; one that has died waits a little longer each time.
+
+        Parameters
+        ----------
+        early
+            As `WorkerProcess.start` takes it.
+        """
         for worker in self._workers:
             if worker.pipe is None and self._clock() >= worker.not_before:
-                worker.start()
+                worker.start(early=early)
 
     def call(self, due: int | None = None) -> None:
         """Have as many idle workers as files are `due`, or all, look for work; those at work will look anyway."""

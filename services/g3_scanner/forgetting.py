@@ -7,11 +7,10 @@ import numpy as np
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from services.g3_index.levels import DAY, FINEST
-from services.g3_index.pyramid import MOST_DAYS, Buckets, roll_up, write_tiles
+from services.g3_index.pyramid import MOST_DAYS, Buckets, roll_up
 from services.g3_index.schema import Kind, files, frames, presence, series, sources, timelines
 from services.g3_scanner.bookkeeping import changed_layout, revise
-from services.g3_scanner.reading import SeriesKey
-from services.g3_scanner.renewing import Tiles, renew, roll_up_again
+from services.g3_scanner.renewing import Renewal, near, renew, roll_up_again, write_renewed
 
 
 def forget(connection: Connection, file: Row[Any]) -> None:
@@ -31,8 +30,9 @@ def forget(connection: Connection, file: Row[Any]) -> None:
     connection.execute(delete(frames).where(frames.c.file_id == file.id))
     for timeline_id, buckets in touched.items():
         ids = {(row.field, Kind(row.kind)): row.id for row in affected if row.timeline_id == timeline_id}
-        renewed = renew(connection, timeline_id, ids, None, np.concatenate(buckets))
-        write_tiles(connection, FINEST, renewed)
+        lost_buckets = np.concatenate(buckets)
+        renewal = renew(connection, ids, near(connection, {timeline_id: lost_buckets})[timeline_id], None, lost_buckets)
+        write_renewed(connection, [renewal])
         revise(connection, timeline_id)
         samples, count, covered = lost[timeline_id]
         connection.execute(
@@ -44,13 +44,14 @@ def forget(connection: Connection, file: Row[Any]) -> None:
                 covered=timelines.c.covered - covered,
             )
         )
-        _narrow(connection, timeline_id, ids, renewed)
+        _narrow(connection, timeline_id, renewal)
     nothing = {"indexed": 0, "resume": None, "problem": None, "due": False}
     connection.execute(update(files).where(files.c.id == file.id).values(nothing))
 
 
-def _narrow(connection: Connection, timeline_id: int, ids: dict[SeriesKey, int], renewed: Tiles) -> None:
+def _narrow(connection: Connection, timeline_id: int, renewal: Renewal) -> None:
     """Bring the spans of series in line with what is left of them; those without anything go, and their timeline."""
+    ids = renewal.ids
     spans = {
         row.series_id: row
         for row in connection.execute(
@@ -68,7 +69,7 @@ def _narrow(connection: Connection, timeline_id: int, ids: dict[SeriesKey, int],
     newest = max(newest, others or 0)
     row = connection.execute(select(timelines.c.settled_until).where(timelines.c.id == timeline_id)).one()
     finished = min(row.settled_until, newest // DAY)
-    roll_up_again(connection, timeline_id, ids, renewed, row.settled_until)
+    roll_up_again(connection, timeline_id, renewal, row.settled_until)
     if newest and finished < row.settled_until:
         every = connection.execute(select(series.c.id, series.c.kind).where(series.c.timeline_id == timeline_id))
         kinds = {each.id: Kind(each.kind) for each in every}

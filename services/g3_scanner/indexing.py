@@ -6,25 +6,30 @@ all samples in it. Most of them lie in the frames at hand; where frames that are
 bucket, those are read again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, select, update
 
 from services.g3_index.frames import Forms
-from services.g3_index.levels import DAY, FINEST
-from services.g3_index.pyramid import MOST_DAYS, roll_up, write_tiles
+from services.g3_index.levels import DAY
+from services.g3_index.pyramid import MOST_DAYS, Packed, rolled_up, write_tiles
 from services.g3_index.schema import Kind, Status, files, frames, series, state, timelines
 from services.g3_scanner.bookkeeping import find_series, find_timelines, write_frames, write_presence
 from services.g3_scanner.forgetting import forget
 from services.g3_scanner.reading import Reading, read_file
-from services.g3_scanner.renewing import Arrival, arrived, renew, roll_up_again
+from services.g3_scanner.renewing import Arrival, arrived, near, renew, roll_up_again, write_renewed
 from services.g3_scanner.walking import shown
 
 MOST_FILES = 24
 MOST_BYTES = 2**27
 """Files and bytes that one step takes at most: what is lost when it is killed, and what it needs of memory."""
+
+_MOST_WAITING = 64
+_MOST_SERIES_DAYS = 8192
+"""Timelines that one looks through for one that nobody settles yet, and days of series that are rolled up at a time."""
 
 _LEAVING = {Status.REPLACED, Status.MISSING}
 
@@ -113,31 +118,65 @@ def settle(engine: Engine, least_days: int = 1, most_days: int = MOST_DAYS) -> b
     -------
     Whether there was something to do.
     """
-    with engine.begin() as connection:
-        connection.execute(select(state.c.version).where(state.c.id == 1).with_for_update())
-        # A day that has not come yet is never finished, whatever a wrong clock has stamped.
-        finished = func.least(func.max(series.c.last) // DAY, func.floor(func.unix_timestamp() / 86400))
-        waiting = connection.execute(
-            select(timelines.c.id, finished.label("until"), timelines.c.settled_until.label("since"))
-            .join(series, series.c.timeline_id == timelines.c.id)
-            .group_by(timelines.c.id)
-            .having(finished - timelines.c.settled_until >= least_days)
-            .limit(1)
-        ).first()
-        if waiting is None:
-            return False
-        since, until = int(waiting.since), int(waiting.until)
-        first_hour = connection.scalar(
-            select(func.min(frames.c.hour)).where(frames.c.timeline_id == waiting.id, frames.c.hour >= since * 24)
-        )
-        if first_hour is not None and first_hour // 24 < until:
-            since = int(first_hour) // 24
-            until = min(until, since + most_days)
-            names = connection.execute(select(series.c.id, series.c.kind).where(series.c.timeline_id == waiting.id))
-            roll_up(connection, {row.id: Kind(row.kind) for row in names}, since, until)
-        connection.execute(update(timelines).where(timelines.c.id == waiting.id).values(settled_until=until))
+    # A day that has not come yet is never finished, whatever a wrong clock has stamped.
+    finished = func.least(func.max(series.c.last) // DAY, func.floor(func.unix_timestamp() / 86400))
+    waiting = (
+        select(timelines.c.id, timelines.c.settled_until, finished.label("until"))
+        .join(series, series.c.timeline_id == timelines.c.id)
+        .group_by(timelines.c.id)
+        .having(finished - timelines.c.settled_until >= least_days)
+    )
+    with engine.connect() as connection:
+        for row in connection.execute(waiting.limit(_MOST_WAITING)).all():
+            with _alone_with(connection, row.id) as alone:
+                if alone:
+                    _settle(connection, row.id, int(row.settled_until), int(row.until), most_days)
+                    return True
+    return False
+
+
+@contextmanager
+def _alone_with(connection: Connection, timeline_id: int) -> Iterator[bool]:
+    """Let nobody else settle a timeline meanwhile; False when somebody does already."""
+    name = func.concat(func.database(), f".settle.{timeline_id}")
+    alone = bool(connection.scalar(select(func.get_lock(name, 0))))
+    try:
+        yield alone
+        if alone:
+            connection.execute(select(func.release_lock(name)))
+    except BaseException:
+        connection.invalidate()  # The lock goes with it, also where the server is away.
+        raise
+
+
+def _settle(connection: Connection, timeline_id: int, since: int, until: int, most_days: int) -> None:
+    """Roll up days of a timeline from `since` on, if they do not change meanwhile."""
+    of_days = (frames.c.timeline_id == timeline_id, frames.c.hour >= since * 24, frames.c.hour < until * 24)
+    # Frames come, and are counted; when any go, the revision grows.
+    about = select(
+        timelines.c.settled_until,
+        timelines.c.revision,
+        select(func.count()).where(*of_days).scalar_subquery(),
+        select(func.min(frames.c.hour)).where(*of_days).scalar_subquery(),
+    ).where(timelines.c.id == timeline_id)
+    seen = connection.execute(about).one_or_none()
+    if seen is None or seen.settled_until != since:  # Somebody else has just been here.
+        return
+    made: list[Packed] = []
+    end = until
+    if seen[-1] is not None:
+        names = connection.execute(select(series.c.id, series.c.kind).where(series.c.timeline_id == timeline_id))
+        kinds = {row.id: Kind(row.kind) for row in names}
+        begin = int(seen[-1]) // 24
+        end = min(until, begin + min(most_days, max(_MOST_SERIES_DAYS // max(len(kinds), 1), 1)))
+        # Whatever can be is done before the lock.
+        made = list(rolled_up(connection, kinds, begin, end))
+    connection.execute(select(state.c.version).where(state.c.id == 1).with_for_update())
+    if seen == connection.execute(about).one_or_none():
+        write_tiles(connection, *made)
+        connection.execute(update(timelines).where(timelines.c.id == timeline_id).values(settled_until=end))
         connection.execute(update(state).where(state.c.id == 1).values(version=state.c.version + 1))
-    return True
+    connection.commit()
 
 
 def _claim(connection: Connection, most_bytes: int) -> list[Row[Any]]:
@@ -166,18 +205,16 @@ def _claim(connection: Connection, most_bytes: int) -> list[Row[Any]]:
 
 def _add(connection: Connection, arrivals: list[Arrival]) -> None:
     """Take new pieces into the index."""
-    standing = find_timelines(connection, [arrival.timeline for arrival in arrivals])
-    made = []
-    for arrival in arrivals:
-        timeline_id, settled_until = standing[arrival.timeline]
-        ids = find_series(connection, timeline_id, arrival.pieces)
-        made.append((timeline_id, ids, renew(connection, timeline_id, ids, arrival), settled_until))
-        write_frames(connection, timeline_id, arrival.pieces)
-    write_tiles(connection, FINEST, {each: tiles for _, _, renewed, _ in made for each, tiles in renewed.items()})
-    for each in made:
-        roll_up_again(connection, *each)
-    noted = zip(arrivals, made, strict=True)
-    write_presence(connection, [(piece, ids) for arrival, (_, ids, _, _) in noted for piece in arrival.pieces])
+    known = find_timelines(connection, [arrival.timeline for arrival in arrivals])
+    by_id = {known[arrival.timeline][0]: arrival for arrival in arrivals}
+    ids = find_series(connection, {timeline_id: arrival.pieces for timeline_id, arrival in by_id.items()})
+    standing = near(connection, {timeline_id: arrival.touched for timeline_id, arrival in by_id.items()})
+    renewals = {each: renew(connection, ids[each], standing[each], arrival) for each, arrival in by_id.items()}
+    write_renewed(connection, renewals.values())
+    write_frames(connection, {timeline_id: arrival.pieces for timeline_id, arrival in by_id.items()})
+    for timeline_id, arrival in by_id.items():
+        roll_up_again(connection, timeline_id, renewals[timeline_id], known[arrival.timeline][1])
+    write_presence(connection, [(piece, ids[each]) for each, arrival in by_id.items() for piece in arrival.pieces])
 
 
 def _write_file(connection: Connection, reading: Reading) -> None:

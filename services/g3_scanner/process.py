@@ -2,11 +2,13 @@
 
 import os
 import signal
-import subprocess
 import sys
+import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
-from typing import Any
+from multiprocessing.connection import wait
+from typing import Any, NoReturn
 
 from services.g3_scanner.messages import Look
 from sisock.backoff import Backoff
@@ -51,17 +53,27 @@ class WorkerProcess:
         self.careful = False
         self.backoff = Backoff(longest=30.0)
         self._memory = memory
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: int | None = None
 
-    def start(self) -> None:
-        """Start the process, which ends with this one."""
+    def start(self, *, early: bool = False) -> None:
+        """Start the process, which ends with this one.
+
+        Parameters
+        ----------
+        early
+            Whether this process has neither threads nor connections yet. Then it is forked, which spares the worker
+            to import again what is here.
+        """
         self.pipe, theirs = Pipe()
         self.idle, self.claimed = False, ()
-        command = [sys.executable, "-m", "services.g3_scanner.worker"]
-        handed = [theirs.fileno(), os.getpid(), self.number, self._memory, int(self.careful)]
-        self._process = subprocess.Popen(  # noqa: S603 (ourselves)
-            command + [str(each) for each in handed], pass_fds=[theirs.fileno()], env=os.environ | _ONE_THREAD
-        )
+        told = [theirs.fileno(), os.getpid(), self.number, self._memory, int(self.careful)]
+        arguments = [str(each) for each in told]
+        if early:
+            self._process = os.fork() or _be_worker(theirs.fileno(), arguments)
+        else:
+            os.set_inheritable(theirs.fileno(), True)  # noqa: FBT003
+            command = [sys.executable, "-m", "services.g3_scanner.worker", *arguments]
+            self._process = os.posix_spawn(sys.executable, command, os.environ | _ONE_THREAD)
         theirs.close()
 
     def call(self, number: int) -> None:
@@ -87,13 +99,39 @@ class WorkerProcess:
         if self._process is None:
             return ""
         process, self._process = self._process, None
-        try:
-            code = process.wait(max(patience, 0.0))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end = os.pidfd_open(process)
+        in_time = bool(wait([end], max(patience, 0.0)))
+        os.close(end)
+        if not in_time:
+            os.kill(process, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        if not in_time:
             return ""
         if code >= 0:
             return f"ended with exit status {code}" if code else ""
         ending = signal.Signals(-code)
         return "" if ending in _BY_ORDER else _WORDS.get(ending, f"crashed ({ending.name})")
+
+
+def _be_worker(pipe: int, arguments: Sequence[str]) -> NoReturn:
+    """Be the process that was forked."""
+    code = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # A pipe to another worker that stayed open here would keep that one from seeing its end.
+        os.closerange(3, pipe)
+        os.closerange(pipe + 1, os.sysconf("SC_OPEN_MAX"))
+        os.environ.update(_ONE_THREAD)
+        from services.g3_scanner.worker import main
+
+        main(arguments)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+        finally:
+            os._exit(code)  # Whatever happens: behind this process is the scanner's own stack.

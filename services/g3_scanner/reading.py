@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Row
 
@@ -22,8 +23,7 @@ from services.g3_scanner.walking import HEAD_BYTES, Opened, head_hash, open_head
 SeriesKey = tuple[str, Kind]
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """One block of one frame, and where it is; `size` is the bytes of the frame."""
 
     path: bytes
@@ -183,7 +183,7 @@ def piece_of(
     if unfit := len(block.columns) - len(columns):
         strike(f"fields with a name of none or over {LONGEST_NAME} characters", unfit)
     t = block.t
-    first, last = int(t.min()), int(t.max())
+    first, last = int(np.minimum.reduce(t)), int(np.maximum.reduce(t))
     if first < EARLIEST or last >= LATEST:
         possible = (t >= EARLIEST) & (t < LATEST)
         strike("samples stamped before 1970 or after 4000", int(t.size - possible.sum()))

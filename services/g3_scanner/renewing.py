@@ -4,20 +4,30 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, update
 
 from services.g3_index.frames import BrokenFrameError, read_blocks
 from services.g3_index.levels import DAY, FINEST, HOUR
 from services.g3_index.merging import Ticks, Values, merged
-from services.g3_index.pyramid import Buckets, empty, replace_buckets, roll_up
-from services.g3_index.schema import Kind, Status, files, frames
+from services.g3_index.pyramid import (
+    Buckets,
+    Packed,
+    empty,
+    pack_buckets,
+    packed,
+    replace_buckets,
+    roll_up,
+    write_tiles,
+)
+from services.g3_index.schema import Kind, Status, files
 from services.g3_index.summary import Rows, chosen, lumps, starts_of, summarize, summarize_texts
 from services.g3_index.vectors import lay_out
 from services.g3_scanner.bookkeeping import revise
@@ -28,7 +38,6 @@ _MOST_VALUES = 1000
 _MOST_NUMBERS = 2**21
 """Numbers that are summarized together."""
 _NONE = np.zeros(0, dtype=np.int64)
-Tiles = dict[int, tuple[Buckets, Rows]]
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,15 @@ class Group:
         The buckets that they have samples in, ascending.
     rows
         Those of each series; none where the samples are not in order.
+    packed
+        The tiles of each series, as they are where nothing else is in them: number -> content.
     """
 
     pieces: list[Piece]
     keys: list[SeriesKey]
     buckets: Buckets = field(default_factory=lambda: _NONE)
     rows: list[Rows] = field(default_factory=list)
+    packed: list[dict[int, bytes]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,36 @@ class Arrival:
     timeline: tuple[str, str]
     pieces: list[Piece]
     groups: list[Group]
+
+    @cached_property
+    def touched(self) -> Buckets:
+        """The buckets that it has samples in, ascending."""
+        return _distinct([group.buckets for group in self.groups])
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What is to be written of one timeline.
+
+    Attributes
+    ----------
+    ids
+        Series that are concerned -> id of each.
+    tiles
+        The tiles of the finest level that are concerned, ascending.
+    changed
+        Id of a series -> buckets that take the place of what is there, as `replace_buckets` takes them.
+    kept
+        Tiles that may hold other buckets than these.
+    ready
+        Tiles that nothing else is in: rows of the table.
+    """
+
+    ids: dict[SeriesKey, int]
+    tiles: Buckets
+    changed: dict[int, list[tuple[Buckets, Rows]]]
+    kept: set[int]
+    ready: list[tuple[int, int, int, bytes]]
 
 
 def arrived(pieces: Iterable[Piece]) -> list[Arrival]:
@@ -72,64 +114,112 @@ def arrived(pieces: Iterable[Piece]) -> list[Arrival]:
     return arrivals
 
 
-def renew(
-    connection: Connection,
-    timeline_id: int,
-    ids: dict[SeriesKey, int],
-    arrival: Arrival | None,
-    gone: Buckets | None = None,
-) -> Tiles:
-    """Make anew the buckets of some series which new pieces, or samples that are gone, have touched.
+def near(connection: Connection, touched: Mapping[int, Buckets]) -> dict[int, list[Row[Any]]]:
+    """Find indexed frames that reach into the hours of some buckets.
 
     Parameters
     ----------
     connection
         The database.
-    timeline_id
-        The timeline of all of them.
+    touched
+        Id of each timeline -> numbers of buckets of the finest level.
+
+    Returns
+    -------
+    Their rows, for each timeline.
+    """
+    found: dict[int, list[Row[Any]]] = {timeline_id: [] for timeline_id in touched}
+    wanted = [(each, int(hour)) for each, mine in touched.items() for hour in np.unique(mine * FINEST.bucket // HOUR)]
+    for at in range(0, len(wanted), _MOST_VALUES):
+        # Each timeline with its own hours, and nothing but whole numbers.
+        where = " OR ".join(
+            f"timeline_id = {timeline_id} AND hour IN ({','.join(str(hour) for _, hour in mine)})"
+            for timeline_id, mine in groupby(wanted[at : at + _MOST_VALUES], key=itemgetter(0))
+        )
+        rows = connection.exec_driver_sql(
+            "SELECT timeline_id, hour, file_id, byte_offset, block, frames.size, first, last, path"  # noqa: S608
+            f" FROM frames JOIN files ON files.id = frames.file_id WHERE {where}"
+        )
+        for row in rows:
+            found[row.timeline_id].append(row)
+    return found
+
+
+def renew(
+    connection: Connection,
+    ids: dict[SeriesKey, int],
+    standing: list[Row[Any]],
+    arrival: Arrival | None,
+    gone: Buckets | None = None,
+) -> Renewal:
+    """Make anew the buckets of some series of a timeline which new pieces, or samples that are gone, have touched.
+
+    Parameters
+    ----------
+    connection
+        The database.
     ids
         Every series that is concerned -> its id.
+    standing
+        The frames that were there, as `near` finds them.
     arrival
         New samples, if there are any.
     gone
         Buckets that have lost samples, of frames that are not in the table any more.
-
-    Returns
-    -------
-    The tiles of the finest level to be written, as `services.g3_index.pyramid.write_tiles` takes them.
     """
     groups = [Group([], list(ids))] if arrival is None else arrival.groups
     touched = _distinct([group.buckets for group in groups] + ([] if gone is None else [gone]))
-    others, contested, kept = _others(connection, timeline_id, touched)
+    others, contested, kept = _others(connection, standing, touched)
     if gone is not None:
         contested = touched
     changed: dict[int, list[tuple[Buckets, Rows]]] = defaultdict(list)
+    ready: list[tuple[int, int, int, bytes]] = []
     for group in groups:
         doubtful = contested if group.rows else np.union1d(contested, group.buckets)
         if group.rows:
-            clear = np.isin(group.buckets, doubtful, invert=True)
+            for key, made in zip(group.keys, group.packed, strict=True):
+                level, series_id = FINEST.number, ids[key]
+                ready += [(level, number, series_id, data) for number, data in made.items() if number not in kept]
+            clear = np.isin(group.buckets // FINEST.size, list(kept)) & np.isin(group.buckets, doubtful, invert=True)
             certain = group.buckets[clear]
             for key, rows in zip(group.keys, group.rows, strict=True):
-                changed[ids[key]].append((certain, rows if clear.all() else chosen(rows, clear)))
+                if certain.size:
+                    changed[ids[key]].append((certain, chosen(rows, clear)))
         if doubtful.size:
             written = _within(sorted([*others, *group.pieces], key=attrgetter("order")), doubtful)
             for key, rows in _anew(group.keys, written, doubtful):
                 changed[ids[key]].append((doubtful, rows))
-    return replace_buckets(connection, {series_id: kind for (_, kind), series_id in ids.items()}, changed, kept)
+    return Renewal(ids, np.unique(touched // FINEST.size), changed, kept, ready)
 
 
-def roll_up_again(
-    connection: Connection, timeline_id: int, ids: dict[SeriesKey, int], written: Tiles, settled_until: int
-) -> None:
+def write_renewed(connection: Connection, renewals: Iterable[Renewal]) -> None:
+    """Write the tiles of the finest level of some timelines."""
+    kinds: dict[int, Kind] = {}
+    changed: dict[int, list[tuple[Buckets, Rows]]] = {}
+    kept: set[int] = set()
+    ready: list[tuple[int, int, int, bytes]] = []
+    for each in renewals:
+        kinds |= _kinds(each.ids)
+        changed |= each.changed
+        kept |= each.kept
+        ready += each.ready
+    made_anew = packed(FINEST, replace_buckets(connection, kinds, changed, kept))
+    write_tiles(connection, made_anew, Packed(ready, {}))
+
+
+def roll_up_again(connection: Connection, timeline_id: int, renewal: Renewal, settled_until: int) -> None:
     """Bring the coarse levels of settled days in line with the finest one, which has been written."""
-    tiles = np.unique(np.concatenate([_NONE, *(numbers for numbers, _ in written.values())]))
-    days = [day for day in np.unique(tiles * FINEST.tile // DAY).tolist() if day < settled_until]
-    kinds = {series_id: kind for (_, kind), series_id in ids.items()}
+    days = [day for day in np.unique(renewal.tiles * FINEST.tile // DAY).tolist() if day < settled_until]
+    kinds = _kinds(renewal.ids)
     if days:
         revise(connection, timeline_id)
     for _, run in groupby(enumerate(days), key=lambda pair: pair[1] - pair[0]):
         listed = [day for _, day in run]
         roll_up(connection, kinds, listed[0], listed[-1] + 1)
+
+
+def _kinds(ids: Mapping[SeriesKey, int]) -> dict[int, Kind]:
+    return {series_id: kind for (_, kind), series_id in ids.items()}
 
 
 def _distinct(parts: list[Buckets]) -> Buckets:
@@ -159,7 +249,8 @@ def _summarized(pieces: list[Piece], keys: list[SeriesKey]) -> Group:
     if not _ascend(t):
         return Group(pieces, keys, np.unique(buckets))
     starts = starts_of(buckets)
-    return Group(pieces, keys, buckets[starts], _rows_of(keys, [piece.columns for piece in pieces], t.size, starts))
+    rows = _rows_of(keys, [piece.columns for piece in pieces], t.size, starts)
+    return Group(pieces, keys, buckets[starts], rows, pack_buckets(buckets[starts], rows))
 
 
 def _ascend(t: Ticks) -> bool:
@@ -223,30 +314,24 @@ def _numbers(column: NDArray[Any]) -> NDArray[Any]:
     return column if column.dtype.kind == "O" else column.astype(np.float64, copy=False)
 
 
-def _others(connection: Connection, timeline_id: int, touched: Buckets) -> tuple[list[Piece], Buckets, set[int]]:
-    """Indexed frames that reach into the touched buckets.
+def _others(
+    connection: Connection, standing: list[Row[Any]], touched: Buckets
+) -> tuple[list[Piece], Buckets, set[int]]:
+    """Of the frames that were there, those that reach into the touched buckets.
 
     Returns
     -------
     Their pieces; the buckets that they may share; and the tiles that may hold more than these buckets.
     """
     contested: list[Buckets] = []
-    near: list[Row[Any]] = []
-    hours: set[int] = set()
-    wanted = np.unique(touched * FINEST.bucket // HOUR).tolist()
-    for at in range(0, len(wanted), _MOST_VALUES):
-        query = (
-            select(frames, files.c.path)
-            .join(files, files.c.id == frames.c.file_id)
-            .where(frames.c.timeline_id == timeline_id, frames.c.hour.in_(wanted[at : at + _MOST_VALUES]))
-        )
-        for row in connection.execute(query):
-            hours.add(row.hour)
-            first, end = np.searchsorted(touched, (row.first // FINEST.bucket, row.last // FINEST.bucket + 1))
-            if first < end:
-                near.append(row)
-                contested.append(touched[first:end])
-    pieces = list(_read_again(connection, near))
+    reaching: list[Row[Any]] = []
+    for row in standing:
+        first, end = np.searchsorted(touched, (row.first // FINEST.bucket, row.last // FINEST.bucket + 1))
+        if first < end:
+            reaching.append(row)
+            contested.append(touched[first:end])
+    hours = {row.hour for row in standing}
+    pieces = list(_read_again(connection, reaching))
     tiles = np.unique(touched // FINEST.size)
     kept = set(tiles[np.isin(tiles * FINEST.tile // HOUR, list(hours))].tolist()) if hours else set()
     return pieces, np.unique(np.concatenate(contested)) if contested else _NONE, kept

@@ -79,6 +79,7 @@ class Scanner:
         """Scan until `stop` is called."""
         self._log.info("scanner: following {directory}", directory=shown(self._directory))
         try:
+            self._crew.start(early=True)  # They get ready while the tables are made and the files looked at.
             while not self._stopping:
                 self._crew.attend(self._turn(), [self._woken])
                 self._sleep_again()
@@ -119,6 +120,7 @@ class Scanner:
         if not self._migrated:
             migrate(self._engine)
             self._migrated = True
+            self._crew.call()  # The one before may have left days that are not rolled up.
         self._crew.start()
         self._pass_sentence()
         due = self._survey.look_round(self._between)

@@ -13,6 +13,8 @@ from private_mariadb import PrivateMariaDB, without_secrets
 from sqlalchemy import Engine, text
 
 from services.g3_scanner.commands import main
+from services.g3_scanner.discovery import Memory, sweep
+from services.g3_scanner.indexing import index_next
 from tests.services.g3_scanner.conftest import (
     START,
     Running,
@@ -122,6 +124,23 @@ def test_killed_it_leaves_no_workers_and_the_next_one_goes_on(run_scanner: Run, 
         eventually("no worker is left", lambda: not any(map(alive, workers)), within=5.0)
     with run_scanner() as scanner:
         all_done(engine, 40, scanner)
+
+
+def test_days_that_the_one_before_has_left_are_rolled_up_when_nothing_is_new(
+    run_scanner: Run, engine: Engine, archive: Path
+) -> None:
+    write(archive, "0.g3", START)
+    write(archive, "1.g3", START + 2 * 86_400)
+    sweep(engine, os.fsencode(archive), Memory())
+    while index_next(engine):
+        pass
+    with run_scanner() as scanner:
+        eventually("the days are rolled up", lambda: settled_until(engine) == START // 86_400 + 2, scanner=scanner)
+
+
+def settled_until(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.scalar(text("SELECT settled_until FROM timelines")))
 
 
 def test_a_worker_that_was_killed_costs_no_file(run_scanner: Run, engine: Engine, archive: Path) -> None:
