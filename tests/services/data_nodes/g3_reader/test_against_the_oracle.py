@@ -193,7 +193,7 @@ def test_an_envelope_keeps_each_extreme_where_it_is(case: Case) -> None:
             for sample, begin, end in zip(v.tolist(), first.tolist(), last.tolist(), strict=True):
                 assert begin < end, about
                 assert w[begin:end].min() <= sample <= w[begin:end].max(), about
-    assert thinned > QUESTIONS / 5
+    assert thinned > QUESTIONS / 10
 
 
 def test_an_envelope_has_the_values_of_that_of_the_library(case: Case) -> None:
