@@ -83,6 +83,7 @@ class Held:
         self._entries: dict[_Key, list[_Entry]] = {}
         self._recent: OrderedDict[_Key, list[tuple[float, float, float]]] = OrderedDict()
         self._unfit: dict[tuple[_Key, bool], float] = {}
+        self._without: dict[str, float] = {}
         self._confirming: LoopingCall = LoopingCall(self._confirm)
         self._confirming.clock = clock
 
@@ -109,7 +110,10 @@ class Held:
             How the data server is asked.
         """
         start, end, stride = question
-        key, now = (node, tuple(fields)), self._clock.seconds()
+        now = self._clock.seconds()
+        if now < self._without.get(node, now):
+            return await ask()
+        key = node, tuple(fields)
         again = self._is_asked_again(key, start, end, now)
         entry = next((each for each in self._entries.get(key, ()) if each.stretch.serves(*question)), None)
         if entry is None and again and interval and end <= self._now() // _DAY * _DAY:
@@ -145,9 +149,13 @@ class Held:
             return None
         self._unfit = {each: until for each, until in self._unfit.items() if until > now}
         self._unfit[key, span.whole] = now + UNFIT_SECONDS
-        with suppress(NodeError):
+        try:
             # Of one that gives no revisions, and perhaps takes long to read all samples, these are not wanted.
             await self._consumer.holds(key[0], [], deadline=CONFIRMED_SECONDS)
+        except NodeError:
+            self._without[key[0]] = now + UNFIT_SECONDS
+            return None
+        with suppress(NodeError):
             stride = question[-1]
             stretch = put_together([await gather(*part) for part in span.parts(stride)], span, stride)
             if stretch is not None and stretch.serves(*question):
