@@ -28,7 +28,7 @@ CONFIRM_SECONDS = 0.5
 ASKED_SECONDS = 300.0
 """How long samples are held after the last panel that asked for them, and a panel is known to ask again."""
 UNFIT_SECONDS = 60.0
-"""How long fields of which nothing could be held are not tried again."""
+"""How long fields of which nothing could be held, and servers that gave no revisions, are not tried again."""
 _DAY = 86400.0
 _MOST_BYTES = 2**26
 _MOST_STRETCHES = 4
@@ -83,7 +83,7 @@ class Held:
         self._entries: dict[_Key, list[_Entry]] = {}
         self._recent: OrderedDict[_Key, list[tuple[float, float, float]]] = OrderedDict()
         self._unfit: dict[tuple[_Key, bool], float] = {}
-        self._without: dict[str, float] = {}
+        self._without_revisions: dict[str, float] = {}
         self._confirming: LoopingCall = LoopingCall(self._confirm)
         self._confirming.clock = clock
 
@@ -103,7 +103,7 @@ class Held:
         node, fields
             The data server, and some of its fields.
         question
-            Start and end of the range, UNIX seconds, and the stride.
+            Start and end of the range, UNIX seconds, and the stride, seconds.
         interval
             Usual seconds between samples of all the fields; None when there is no such.
         ask, gather
@@ -111,7 +111,7 @@ class Held:
         """
         start, end, stride = question
         now = self._clock.seconds()
-        if now < self._without.get(node, now):
+        if now < self._without_revisions.get(node, now):
             return await ask()
         key = node, tuple(fields)
         again = self._is_asked_again(key, start, end, now)
@@ -153,7 +153,7 @@ class Held:
             # Of one that gives no revisions, and perhaps takes long to read all samples, these are not wanted.
             await self._consumer.holds(key[0], [], deadline=CONFIRMED_SECONDS)
         except NodeError:
-            self._without[key[0]] = now + UNFIT_SECONDS
+            self._without_revisions[key[0]] = now + UNFIT_SECONDS
             return None
         with suppress(NodeError):
             stride = question[-1]
